@@ -1,0 +1,83 @@
+"""How the command line speaks: progress that moves in a terminal, plain lines elsewhere. Knows nothing of the work."""
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+
+class Bar(Protocol):
+    """One line of progress."""
+
+    def advance(self, steps: int = 1) -> None: ...
+
+    def done(self, note: str = "") -> None: ...
+
+
+class _Plain:
+    def __init__(self, title: str, total: int | None) -> None:
+        self.title, self.total, self.count, self.started, self.said = title, total, 0, time.monotonic(), 0.0
+        say(f"{title} ...")
+
+    def advance(self, steps: int = 1) -> None:
+        self.count += steps
+        elapsed = time.monotonic() - self.started
+        if self.total and elapsed - self.said > 20:
+            self.said = elapsed
+            say(f"{self.title}: {self.count} of {self.total}, {elapsed:.0f} s")
+
+    def done(self, note: str = "") -> None:
+        say(f"{self.title}: {note or 'done'}, {time.monotonic() - self.started:.1f} s")
+
+
+class _Rich:
+    def __init__(self, progress: Any, title: str, total: int | None) -> None:
+        self.progress, self.task, self.title = progress, progress.add_task(title, total=total), title
+
+    def advance(self, steps: int = 1) -> None:
+        self.progress.advance(self.task, steps)
+
+    def done(self, note: str = "") -> None:
+        total = self.progress.tasks[self.task].total or 1
+        text = f"{self.title}: {note or 'done'}"
+        self.progress.update(self.task, total=total, completed=total, description=text)
+
+
+class Board:
+    """Several bars at once; `bar(title, total)` adds one, from any thread."""
+
+    def __init__(self, progress: Any | None) -> None:
+        self.progress, self.lock = progress, threading.Lock()
+
+    def bar(self, title: str, total: int | None = None) -> Bar:
+        with self.lock:
+            return _Rich(self.progress, title, total) if self.progress else _Plain(title, total)
+
+
+def is_interactive() -> bool:
+    """Whether a person watches: a terminal, and not a CI machine."""
+    return sys.stderr.isatty() and not os.environ.get("CI")
+
+
+def say(text: str) -> None:
+    """Print one line to the standard error, where progress goes."""
+    print(text, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def board() -> Iterator[Board]:
+    """Show progress while the block runs."""
+    if not is_interactive():
+        yield Board(None)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    columns = (
+        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        yield Board(progress)

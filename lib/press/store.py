@@ -1,0 +1,101 @@
+"""Where runs and accepted results are kept, and in what state they are. Runs nothing."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lib.lab import paths
+from lib.press import identity, record
+from lib.press.notebooks import Notebook
+
+STATES = ("missing", "failed", "hollow", "stale", "in-sync")
+
+
+@dataclass(frozen=True)
+class Result:
+    """A record with the executed notebook that holds it: a local run or an accepted result."""
+
+    record: dict[str, Any]
+    folder: Path
+
+    @property
+    def notebook(self) -> Path:
+        return self.folder / "executed.ipynb"
+
+    @property
+    def profile(self) -> str:
+        return str(self.record["profile"])
+
+    @property
+    def verdict(self) -> str | None:
+        verdict = self.record.get("verdict")
+        return verdict["value"] if verdict else None
+
+
+def _result(folder: Path) -> Result | None:
+    if not (folder / "record.json").is_file():
+        return None
+    return Result(record.load(folder / "record.json"), folder)
+
+
+def accepted(slug: str) -> dict[str, Result]:
+    """The accepted results of an experiment by profile, `full` first. Raises RecordError."""
+    found = {profile: _result(paths.results_dir() / profile / slug) for profile in ("full", "quick")}
+    return {profile: result for profile, result in found.items() if result}
+
+
+def deciding(slug: str) -> Result | None:
+    """The accepted result that decides the verdict: `full` where there is one, else `quick`."""
+    return next(iter(accepted(slug).values()), None)
+
+
+def run_folder(slug: str, profile: str, digest: str) -> Path:
+    return paths.build_dir() / "runs" / slug / f"{profile}-{digest}"
+
+
+def local(notebook: Notebook, profile: str, overrides: dict[str, Any] | None = None) -> Result | None:
+    """The finished local run of today's notebook, if there is one."""
+    return _result(run_folder(notebook.slug, profile, identity.compute(notebook, profile, overrides).digest))
+
+
+def failed(notebook: Notebook, profile: str) -> Path | None:
+    """The folder of today's run when it failed: it holds the notebook with the traceback."""
+    folder = run_folder(notebook.slug, profile, identity.compute(notebook, profile).digest)
+    return folder if (folder / "failure.json").is_file() else None
+
+
+def state_of(notebook: Notebook, result: Result) -> str:
+    """`hollow`, `stale` or `in-sync`."""
+    try:
+        if record.is_hollow(result.record, record.read_notebook(result.notebook)):
+            return "hollow"
+    except record.RecordError:
+        return "hollow"
+    return "stale" if changes(notebook, result) else "in-sync"
+
+
+def changes(notebook: Notebook, result: Result) -> list[str]:
+    """What changed since this result was made, in words; empty when it still stands."""
+    return identity.compute(notebook, result.profile).differences(result.record["identity"])
+
+
+def state(notebook: Notebook, profile: str = "quick") -> str:
+    """The state of what would be published for a profile, or of the last local run where nothing is accepted."""
+    result = accepted(notebook.slug).get(profile) or local(notebook, profile)
+    if result:
+        return state_of(notebook, result)
+    return "failed" if failed(notebook, profile) else "missing"
+
+
+def reproduction(slug: str, profile: str = "quick") -> dict[str, Any] | None:
+    """What `guidon reproduce` found on this machine, if it was run."""
+    path = reproduction_file(slug, profile)
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def reproduction_file(slug: str, profile: str = "quick") -> Path:
+    return paths.build_dir() / "reproduced" / (f"{slug}.json" if profile == "quick" else f"{slug}-{profile}.json")
