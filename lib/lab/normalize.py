@@ -1,4 +1,4 @@
-"""What a piece of Python code says, without its comments, docstrings and layout. Knows nothing of files that are not Python."""
+"""What Python code says, without comments, docstrings and layout. Knows nothing of other files."""
 
 import ast
 import hashlib

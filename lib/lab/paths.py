@@ -43,6 +43,11 @@ def results_dir() -> Path:
     return root() / "data" / "results"
 
 
+def lab_dir() -> Path:
+    """The modules that notebooks import."""
+    return Path(__file__).resolve().parent
+
+
 def notebooks_dir() -> Path:
     """The sources of experiments, tutorials and writing."""
     return root() / "notebooks"

@@ -91,8 +91,8 @@ class Results:
     ) -> str:
         """Decide by the announced rule; return `holds`, `fails`, `mixed`, or `undecided` when nothing is met.
 
-        evidence: names of the recorded values that the three conditions were computed from, none recorded before
-        the rule and none `measured` only by hand. effect: the headline value of the claims page.
+        evidence: names of the recorded values that the conditions were computed from, none recorded before the rule.
+        effect: the headline value of the claims page.
         """
         if self.announced is None:
             raise ResultError("announce the rule (results.rule) before deciding by it")

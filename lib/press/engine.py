@@ -1,4 +1,4 @@
-"""The Papermill engine `guidon`: runs a notebook in a plain kernel whose environment is fixed. Knows nothing of records."""
+"""The Papermill engine `guidon`: a plain kernel in a fixed environment. Knows nothing of records."""
 
 import os
 from collections.abc import Callable
@@ -70,5 +70,3 @@ class GuidonEngine(NBClientEngine):
         )
         client = PapermillNotebookClient(nb_man, **options)
         return client.execute(env=kernel_environment(threads), **({"cwd": workdir} if workdir else {}))
-
-

@@ -1,4 +1,4 @@
-"""What makes a run what it is, so that a change of it calls for a new run. Knows code, inputs and versions; runs nothing."""
+"""What makes a run what it is, so that a change of it calls for a new run. Runs nothing."""
 
 import ast
 import hashlib
@@ -69,7 +69,7 @@ def compute(notebook: Notebook, profile: str, overrides: dict[str, Any] | None =
 def is_derived(name: str) -> bool:
     """Whether an input names a function of `lib.lab` that makes a derived file, such as `retrieval.code_embeddings`."""
     module, dot, _ = name.partition(".")
-    return bool(dot) and (paths.root() / "lib" / "lab" / f"{module}.py").is_file()
+    return bool(dot) and (paths.lab_dir() / f"{module}.py").is_file()
 
 
 def derived_modules(notebook: Notebook) -> list[str]:
@@ -107,7 +107,7 @@ def reach(source: str, also: list[str]) -> tuple[dict[str, Path], set[str]]:
 def _module_file(name: str) -> Path | None:
     if not name.startswith("lib.lab."):
         return None
-    path = paths.root() / Path(*name.split(".")[:3]).with_suffix(".py")
+    path = paths.lab_dir() / f"{name.split('.')[2]}.py"
     return path if path.is_file() else None
 
 

@@ -137,7 +137,7 @@ def _parameters(source: str, path: Path) -> Iterator[tuple[str, Parameter]]:
         else:
             raise NotebookError(f"{path.name}: the parameters cell holds more than literals, at line {node.lineno}")
         try:
-            value = ast.literal_eval(node.value)
+            value = ast.literal_eval(node.value)  # type: ignore[arg-type]
         except ValueError as error:
             raise NotebookError(f"{path.name}: parameter {name} is not a literal") from error
         comment = lines[(node.end_lineno or node.lineno) - 1].partition("#")[2].strip()

@@ -1,4 +1,4 @@
-"""The result record of a run: collected from the executed notebook, checked against it. Knows nothing of where it is kept."""
+"""The result record of a run: collected from its executed notebook, checked against it. Knows no folders."""
 
 import json
 from pathlib import Path

@@ -172,7 +172,9 @@ def _write_record(
 
 def _cleaned(executed: dict[str, Any]) -> dict[str, Any]:
     """Without Papermill's metadata, which hold paths and times, and without outputs that only matter while running."""
-    executed["metadata"] = {name: executed["metadata"][name] for name in ("kernelspec",) if name in executed["metadata"]}
+    executed["metadata"] = {
+        name: executed["metadata"][name] for name in ("kernelspec",) if name in executed["metadata"]
+    }
     for cell in executed["cells"]:
         tags = (cell.get("metadata") or {}).get("tags")
         cell["metadata"] = {"tags": tags} if tags else {}

@@ -1,0 +1,314 @@
+"""The command `guidon`: parses, calls `lib.press`, prints. Imports what a command needs when it runs."""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    pass
+
+DONE, FAILED, MISUSED = 0, 1, 2
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    parser = argparse.ArgumentParser(prog="guidon", description="Claims about generative AI, put to the test.")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    def add(name: str, work: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=text, description=text)
+        command.set_defaults(work=work)
+        return command
+
+    listing = add("list", _list, "Every experiment: title, state, verdict.")
+    listing.add_argument("--json", action="store_true", help="machine-readable")
+    run = add("run", _run, "Run notebooks headless; finished runs are kept.")
+    run.add_argument("slugs", nargs="*", metavar="SLUG")
+    run.add_argument("--profile", default="quick", help="smoke, quick (default) or full")
+    run.add_argument(
+        "-p", "--parameter", action="append", default=[], metavar="NAME=VALUE", help="another value for a parameter"
+    )
+    run.add_argument("--jobs", type=int, default=1, help="runs at once; jobs times threads never exceeds the cores")
+    run.add_argument("--force", action="store_true", help="run again even when nothing changed")
+    again = add("reproduce", _reproduce, "Run again what is published and compare, value by value.")
+    again.add_argument("slugs", nargs="*", metavar="SLUG")
+    again.add_argument("--profile", default="quick", help="quick (default) or full")
+    again.add_argument("--new", action="store_true", help="only what was not reproduced here yet")
+    again.add_argument("--json", action="store_true", help="machine-readable")
+    accept = add("accept", _accept, "Make the last good run the published result.")
+    accept.add_argument("slugs", nargs="+", metavar="SLUG")
+    accept.add_argument("--profile", default="quick", help="quick (default) or full")
+    posts = add("posts", _posts, "Write posts/ and en/posts/ from today's prose and the accepted results.")
+    publish = add("publish", _publish, "Write the posts and render the site into _site/.")
+    publish.add_argument("--renderer", default="auto", choices=("auto", "quarto", "smalldocs"))
+    for command in (posts, publish):
+        command.add_argument("--drafts", action="store_true", help="show local runs and drafts")
+        command.add_argument("--allow-stale", action="store_true", help="publish stale results, marked as such")
+    preview = add("preview", _preview, "Serve the site here and render it again when a source changes.")
+    preview.add_argument("--port", type=int, default=4848)
+    preview.add_argument("--drafts", action="store_true", help="show local runs and drafts")
+    check = add("check", _check, "Look for mistakes in notebooks and results.")
+    check.add_argument("slugs", nargs="*", metavar="SLUG")
+    check.add_argument("--json", action="store_true", help="machine-readable")
+    new = add("new", _new, "Start an experiment, a tutorial or a note that runs and publishes as it is.")
+    new.add_argument("kind", choices=("experiment", "tutorial", "note"))
+    new.add_argument("slug", metavar="SLUG")
+    new.add_argument("--series", help="data (default), models, applications or society")
+    data = add("data", _data, "List, fetch or verify external data sets and models.")
+    data.add_argument("action", choices=("list", "fetch", "verify"))
+    data.add_argument("names", nargs="*", metavar="NAME")
+    data.add_argument("--json", action="store_true", help="machine-readable")
+    add("lab", _lab, "Open JupyterLab on the notebooks.")
+    doctor = add("doctor", _doctor, "Tell in one screen what is missing and how to get it.")
+    doctor.add_argument("--json", action="store_true", help="machine-readable")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return the exit status: 0 done, 1 the work failed, 2 the call was wrong."""
+    options = build_parser().parse_args(arguments)
+    try:
+        return options.work(options)
+    except KeyboardInterrupt:
+        print("guidon: interrupted; what was finished is kept", file=sys.stderr)
+        return FAILED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except (ValueError, OSError, RuntimeError) as error:
+        if os.environ.get("GUIDON_TRACEBACK"):
+            raise
+        print(f"guidon: {error}", file=sys.stderr)
+        return MISUSED if type(error).__name__ in ("NotebookError", "ScaffoldError") else FAILED
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, ensure_ascii=False, indent=1))
+
+
+def _rows(rows: Sequence[Sequence[str]], header: Sequence[str]) -> None:
+    table = [list(header), *(list(row) for row in rows)]
+    widths = [max(len(row[column]) for row in table) for column in range(len(header))]
+    for row in table:
+        print("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _list(options: argparse.Namespace) -> int:
+    from lib.press import store
+    from lib.press.notebooks import find
+
+    rows = []
+    for notebook in find():
+        decided = store.deciding(notebook.slug)
+        profile = decided.profile if decided else "quick"
+        rows.append({
+            "slug": notebook.slug, "title": notebook.text("title", "en"), "profile": profile,
+            "state": store.state(notebook, profile), "accepted": decided is not None,
+            "verdict": decided.verdict if decided else None,
+        })  # fmt: skip
+    if options.json:
+        _print_json(rows)
+    else:
+        names = ("slug", "title", "profile", "state", "verdict")
+        _rows([[str(row[name] or "-") for name in names] for row in rows], names)
+    return DONE
+
+
+def _parse_parameters(given: Sequence[str]) -> dict[str, Any]:
+    import yaml
+
+    from lib.press.notebooks import NotebookError
+
+    values = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise NotebookError(f"-p {text}: write a parameter as name=value")
+        values[name] = yaml.safe_load(value)
+    return values
+
+
+def _run(options: argparse.Namespace) -> int:
+    from lib.press import console, runs
+    from lib.press.notebooks import select
+
+    notebooks = select(options.slugs)
+    overrides = _parse_parameters(options.parameter)
+    for notebook in notebooks:
+        notebook.values(options.profile, overrides)  # a wrong name is refused before anything starts
+    with console.board() as board:
+        outcomes = runs.run_all(
+            notebooks, options.profile, board, jobs=options.jobs, force=options.force, overrides=overrides
+        )
+    for outcome in outcomes:
+        _say_outcome(outcome)
+    return FAILED if any(outcome.error for outcome in outcomes) else DONE
+
+
+def _say_outcome(outcome: Any) -> None:
+    from lib.press import store
+
+    slug = outcome.notebook.slug
+    if outcome.error:
+        folder = store.failed(outcome.notebook, outcome.profile)
+        kept = f" (traceback in {os.path.relpath(folder / 'executed.ipynb')})" if folder else ""
+        print(f"{slug}: failed: {outcome.error}{kept}", file=sys.stderr)
+    else:
+        verdict = outcome.result.verdict
+        print(
+            f"{slug}: {outcome.result.profile} run in {os.path.relpath(outcome.result.folder)}"
+            + (f", verdict: {verdict}" if verdict else "")
+        )
+
+
+def _reproduce(options: argparse.Namespace) -> int:
+    from lib.press import console, reproduce, runs, store
+    from lib.press.notebooks import select
+
+    chosen = [notebook for notebook in select(options.slugs) if options.profile in store.accepted(notebook.slug)]
+    if options.new:
+        chosen = [notebook for notebook in chosen if not reproduce.is_done(notebook.slug, options.profile)]
+    found, failed = [], []
+    with console.board() as board:
+        whole = board.bar("reproducing", len(chosen)) if len(chosen) > 1 else None
+        for notebook in chosen:
+            outcome = runs.run_all([notebook], options.profile, board, force=True)[0]
+            if outcome.result:
+                found.append(reproduce.summary(store.accepted(notebook.slug)[options.profile], outcome.result))
+                reproduce.keep(found[-1])
+            else:
+                failed.append(outcome)
+            if whole:
+                whole.advance()
+        if whole:
+            whole.done()
+    return _report_reproduction(options, found, failed)
+
+
+def _report_reproduction(options: argparse.Namespace, found: list[dict[str, Any]], failed: list[Any]) -> int:
+    from lib.press import reproduce
+
+    if options.json:
+        _print_json(
+            {"reproduced": found, "failed": [{"slug": one.notebook.slug, "error": one.error} for one in failed]}
+        )
+    else:
+        for one in found:
+            print("\n".join(reproduce.lines(one)))
+        for outcome in failed:
+            _say_outcome(outcome)
+        if not found and not failed:
+            print(
+                "nothing to reproduce: "
+                + ("all of it was reproduced here" if options.new else "nothing is accepted yet")
+            )
+    return FAILED if failed or any(one["agree"] < one["total"] for one in found) else DONE
+
+
+def _accept(options: argparse.Namespace) -> int:
+    from lib.press.accept import accept
+    from lib.press.notebooks import select
+
+    for notebook in select(options.slugs):
+        result = accept(notebook, options.profile)
+        print(
+            f"{notebook.slug}: {result.profile} result accepted"
+            + (f", verdict: {result.verdict}" if result.verdict else "")
+        )
+    return DONE
+
+
+def _posts(options: argparse.Namespace) -> int:
+    from lib.press import posts
+
+    written = posts.write(drafts=options.drafts, allow_stale=options.allow_stale)
+    print(f"{len(written)} posts and pages are up to date")
+    return DONE
+
+
+def _publish(options: argparse.Namespace) -> int:
+    from lib.press import site
+
+    folder = site.publish(renderer=options.renderer, drafts=options.drafts, allow_stale=options.allow_stale)
+    print(
+        f"the site is in {os.path.relpath(folder)}; open {os.path.relpath(folder / 'index.html')}, or `guidon preview`"
+    )
+    return DONE
+
+
+def _preview(options: argparse.Namespace) -> int:
+    from lib.press import site
+
+    site.preview(port=options.port, drafts=options.drafts)
+    return DONE
+
+
+def _check(options: argparse.Namespace) -> int:
+    from lib.press import check
+    from lib.press.notebooks import find, select
+
+    notebooks = select(options.slugs) if options.slugs else find()
+    problems = [problem for notebook in notebooks for problem in check.check_notebook(notebook)]
+    if options.json:
+        _print_json([problem.as_dict() for problem in problems])
+    else:
+        for problem in problems:
+            print(problem)
+        print(f"{len(notebooks)} notebooks, {len(problems)} problems")
+    return FAILED if problems else DONE
+
+
+def _new(options: argparse.Namespace) -> int:
+    from lib.press import scaffold
+
+    for path in scaffold.new(options.kind, options.slug, series=options.series):
+        print(os.path.relpath(path))
+    return DONE
+
+
+def _data(options: argparse.Namespace) -> int:
+    from lib.lab import sources
+
+    if options.action == "fetch":
+        for name, path in sources.fetch(*options.names).items():
+            print(f"{name}: {os.path.relpath(path)}")
+        return DONE
+    if options.action == "verify":
+        problems = sources.verify(*options.names)
+        for name, problem in problems.items():
+            print(f"{name}: {problem or 'as pinned'}")
+        return FAILED if any(problems.values()) else DONE
+    rows = sources.rows()
+    if options.json:
+        _print_json(rows)
+    else:
+        names = ("name", "kind", "package", "version", "licence", "cached")
+        _rows([[str(row.get(name, "")) for name in names] for row in rows], names)
+    return DONE
+
+
+def _lab(options: argparse.Namespace) -> int:
+    from lib.lab import paths
+
+    os.chdir(paths.root())
+    os.execv(sys.executable, [sys.executable, "-m", "jupyter", "lab", "notebooks"])
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from lib.press import doctor
+
+    found = doctor.examine()
+    if options.json:
+        _print_json([vars(one) for one in found])
+    else:
+        for one in found:
+            mark = "ok" if one.ok else "missing" if one.needed else "note"
+            print(f"{mark:8}{one.name:17}{one.text}")
+    return FAILED if any(one.needed and not one.ok for one in found) else DONE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

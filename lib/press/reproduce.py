@@ -1,0 +1,100 @@
+"""Compare a run made here with the accepted one, value by value. Knows nothing of how runs are made."""
+
+import datetime as dt
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from lib.lab.cache import write_text
+from lib.press import store
+
+
+def compare(accepted: Mapping[str, Any], here: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """One row for each value of either record, and one for the verdict.
+
+    A row: name, kind, accepted, here, tol, ok, identical. `exact` values agree within `tol`; `measured` ones are
+    never a failure, and carry `ratio` (here / accepted) instead.
+    """
+    names = dict.fromkeys([*accepted["results"], *here["results"]])
+    rows = [_row(name, accepted["results"].get(name), here["results"].get(name)) for name in names]
+    verdicts = [(record.get("verdict") or {}).get("value") for record in (accepted, here)]
+    if any(verdicts):
+        same = verdicts[0] == verdicts[1]
+        verdict = {"name": "verdict", "kind": "exact", "accepted": verdicts[0], "here": verdicts[1], "tol": None}
+        rows.append({**verdict, "ok": same, "identical": same})
+    return rows
+
+
+def _row(name: str, accepted: Mapping[str, Any] | None, here: Mapping[str, Any] | None) -> dict[str, Any]:
+    kind = (accepted or here or {}).get("kind", "exact")
+    tol = (accepted or {}).get("tol")
+    before, now = ((side or {}).get("value") for side in (accepted, here))
+    row = {"name": name, "kind": kind, "accepted": before, "here": now, "tol": tol}
+    if accepted is None or here is None:
+        return {**row, "ok": False, "identical": False}
+    identical = accepted.get("value") == here.get("value") and accepted.get("ci") == here.get("ci")
+    if kind == "measured":
+        ratio = now / before if _is_number(before) and _is_number(now) and before else None
+        return {**row, "ok": True, "identical": False, "ratio": ratio}
+    close = agree(before, now, tol or 0.0) and agree(accepted.get("ci"), here.get("ci"), tol or 0.0)
+    return {**row, "ok": identical or close, "identical": identical}
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def agree(before: Any, now: Any, tol: float) -> bool:
+    """Whether two values agree: numbers within an absolute tolerance, lists and rows item by item, the rest equal."""
+    if _is_number(before) and _is_number(now):
+        return math.isclose(before, now, rel_tol=0.0, abs_tol=tol)
+    if isinstance(before, list) and isinstance(now, list):
+        return len(before) == len(now) and all(agree(*pair, tol) for pair in zip(before, now, strict=True))
+    if isinstance(before, Mapping) and isinstance(now, Mapping):
+        return before.keys() == now.keys() and all(agree(before[name], now[name], tol) for name in before)
+    return bool(before == now)
+
+
+def summary(accepted: store.Result, here: store.Result) -> dict[str, Any]:
+    """What is kept and shown of one reproduction."""
+    rows = compare(accepted.record, here.record)
+    told = here.record["provenance"]
+    return {
+        "slug": accepted.record["slug"],
+        "profile": accepted.profile,
+        "date": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        "platform": told["platform"],
+        "cpu": told["cpu"],
+        "seconds": told["seconds"],
+        "digest": accepted.record["identity"]["digest"],
+        "agree": sum(row["ok"] for row in rows if row["kind"] == "exact"),
+        "total": sum(row["kind"] == "exact" for row in rows),
+        "identical": sum(row["identical"] for row in rows if row["kind"] == "exact"),
+        "rows": rows,
+    }
+
+
+def keep(found: Mapping[str, Any]) -> None:
+    """Write what was found where the posts look for it."""
+    path = store.reproduction_file(found["slug"], found["profile"])
+    write_text(path, json.dumps(found, ensure_ascii=False, indent=1) + "\n")
+
+
+def is_done(slug: str, profile: str = "quick") -> bool:
+    """Whether what is accepted now was already run again here, and agreed."""
+    found, accepted = store.reproduction(slug, profile), store.accepted(slug).get(profile)
+    if not found or not accepted:
+        return False
+    return found.get("digest") == accepted.record["identity"]["digest"] and found["agree"] == found["total"]
+
+
+def lines(found: Mapping[str, Any]) -> list[str]:
+    """The report in words: one line that sums up, then one for each value that does not agree."""
+    told = f"{found['agree']} of {found['total']} values agree, {found['identical']} to the last bit"
+    report = [f"{found['slug']} ({found['profile']}): {told}, in {found['seconds']:.0f} s"]
+    for row in found["rows"]:
+        if not row["ok"]:
+            within = "" if row["tol"] is None else f", outside its tolerance of {row['tol']:g}"
+            report.append(f"  {row['name']}: accepted {row['accepted']}, here {row['here']}{within}")
+    return report

@@ -1,0 +1,36 @@
+"""`make bench`: what Guidon's own work costs, as ratios measured side by side in one run."""
+
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+
+def seconds(work: Callable[[], object], repeats: int = 5) -> float:
+    """Median wall time of a piece of work."""
+    times = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - started)
+    return statistics.median(times)
+
+
+def python(*words: str) -> Callable[[], object]:
+    return lambda: subprocess.run([sys.executable, *words], check=True, capture_output=True)
+
+
+def main() -> None:
+    """Print one line a measure: seconds, and the ratio to a bare interpreter or to the page count."""
+    bare = seconds(python("-c", "pass"))
+    print(f"bare interpreter          {bare:7.3f} s")
+    for words in (["--help"], ["list"], ["check"], ["publish"]):
+        took = seconds(python("-m", "lib.cli", *words))
+        print(f"guidon {words[0]:<18} {took:7.3f} s   {took / bare:5.1f} times a bare interpreter")
+    torch = seconds(python("-c", "import torch, transformers"), 3)
+    print(f"import torch, transformers {torch:6.3f} s   what --help and list do without")
+
+
+if __name__ == "__main__":
+    main()
