@@ -112,3 +112,21 @@ def test_a_killed_maker_leaves_no_half_file(project, tmp_path):
     assert not list(paths.cache_dir().glob("slow-*.txt"))
     _slow(str(project.root), str(log))
     assert [path.read_text() for path in paths.cache_dir().glob("slow-*.txt")] == ["hello"]
+
+
+def _write_too_much(root: str) -> None:
+    import resource
+
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+    cache.write_text(Path(root) / "kept.txt", "x" * 5000)
+
+
+def test_a_full_disk_keeps_the_old_file(tmp_path):
+    (tmp_path / "kept.txt").write_text("old")
+    process = multiprocessing.get_context("fork").Process(target=_write_too_much, args=(str(tmp_path),))
+    process.start()
+    process.join(20)
+    assert process.exitcode == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["kept.txt"]
+    assert (tmp_path / "kept.txt").read_text() == "old"
