@@ -209,6 +209,7 @@ def _report_reproduction(options: argparse.Namespace, found: list[dict[str, Any]
 
 
 def _accept(options: argparse.Namespace) -> int:
+    from lib.press import pages
     from lib.press.accept import accept
     from lib.press.notebooks import select
 
@@ -218,6 +219,8 @@ def _accept(options: argparse.Namespace) -> int:
             f"{notebook.slug}: {result.profile} result accepted"
             + (f", verdict: {result.verdict}" if result.verdict else "")
         )
+    if pages.update_readme():
+        print("README.md: the table of claims is up to date")
     return DONE
 
 

@@ -13,17 +13,19 @@ PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 
 def use_style() -> None:
     """Set the style of every later figure."""
-    mpl.rcParams.update({
-        "axes.prop_cycle": mpl.cycler(color=PALETTE),
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.grid": True,
-        "grid.color": "#dddddd",
-        "font.size": 11,
-        "legend.frameon": False,
-        "svg.fonttype": "path",
-        "figure.facecolor": "white",
-    })
+    mpl.rcParams.update(
+        {
+            "axes.prop_cycle": mpl.cycler(color=PALETTE),
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.grid": True,
+            "grid.color": "#dddddd",
+            "font.size": 11,
+            "legend.frameon": False,
+            "svg.fonttype": "path",
+            "figure.facecolor": "white",
+        }
+    )
 
 
 def _localize(fig: Figure, lang: str) -> None:

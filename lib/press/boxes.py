@@ -1,0 +1,222 @@
+"""The parts of a post that are made, not written: verdict box, references, provenance, reproduction. Returns Markdown."""
+
+import datetime as dt
+import html
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from lib.press import prose, store
+from lib.press.notebooks import Notebook
+from lib.press.words import WORDS
+
+MARKS = {"holds": "✓", "fails": "✗", "mixed": "◐", "undecided": "?"}
+_CITATION = re.compile(r"\[((?:@[\w:-]+)(?:\s*;\s*@[\w:-]+)*)\](?!\()")
+_MATH = re.compile(r"\$\$(?P<block>.+?)\$\$|\$(?P<inline>[^\s$](?:[^$\n]*[^\s$])?)\$(?!\d)", re.DOTALL)
+_CODE = re.compile(r"(^(?P<fence>`{3,}|~{3,}).*?^(?P=fence)[^\n]*$|`[^`\n]+`)", re.DOTALL | re.MULTILINE)
+
+
+def raw(markup: str) -> str:
+    """HTML that either renderer passes through."""
+    return f"```{{=html}}\n{markup}\n```\n"
+
+
+def escape(text: object) -> str:
+    return html.escape(str(text))
+
+
+def inline(text: str) -> str:
+    """Escaped text with `code` and **strong** marked up: what the boxes need of Markdown."""
+    safe = escape(text)
+    safe = re.sub(r"`([^`]+)`", r"<code>\1</code>", safe)
+    return re.sub(r"\*\*([^*]+)\*\*", r"<strong>\1</strong>", safe)
+
+
+def badge(verdict: str | None, lang: str) -> str:
+    """A verdict as a mark and a word: told by form and text, not by colour alone."""
+    if not verdict:
+        return ""
+    return f'<span class="verdict verdict-{verdict}"><span aria-hidden="true">{MARKS[verdict]}</span> {WORDS[lang][verdict]}</span>'
+
+
+def effect(record: Mapping[str, Any], lang: str) -> str:
+    """The headline value with its unit and interval, or nothing."""
+    name = (record.get("verdict") or {}).get("effect")
+    result = record["results"].get(name) if name else None
+    if not result:
+        return ""
+    text = prose.format_result(result, "unit", lang)
+    if result.get("ci"):
+        text += f" ({prose.format_result(result, 'ci', lang)}, {WORDS[lang]['interval']})"
+    return text
+
+
+def verdict_box(notebook: Notebook, result: store.Result, lang: str) -> str:
+    """The claim, its source, the verdict, the effect, the rule, and what decided."""
+    words, record = WORDS[lang], result.record
+    claim = notebook.meta.get("claim") or {}
+    verdict = record.get("verdict") or {}
+    parts = [
+        f'<p class="claim-label">{words["claim"]}</p><blockquote><p>{inline(claim.get(lang, ""))}</p>',
+        f"<footer>{words['source']}{_colon(lang)} {inline(_in(claim.get('source', ''), lang))}</footer></blockquote>",
+    ]
+    if verdict:
+        told = effect(record, lang)
+        parts.append(f'<p class="verdict-line">{badge(verdict["value"], lang)}')
+        parts.append(f' <span class="verdict-effect">{escape(told)}</span></p>' if told else "</p>")
+        rule = (verdict.get("rule") or {}).get(lang, "")
+        parts.append(f'<p class="verdict-rule"><strong>{words["rule"]}{_colon(lang)}</strong> {inline(rule)}</p>')
+        parts.append(
+            f'<p class="verdict-profile">{words["decided_by"]}{_colon(lang)} <code>{result.profile}</code>{_beside(result, lang)}</p>'
+        )
+    return raw(f'<div class="claim-box claim-{verdict.get("value", "none")}">{"".join(parts)}</div>')
+
+
+def _in(value: object, lang: str) -> str:
+    return str(value.get(lang, "")) if isinstance(value, Mapping) else str(value)
+
+
+def _colon(lang: str) -> str:
+    return "\u00a0:" if lang == "fr" else ":"
+
+
+def _beside(result: store.Result, lang: str) -> str:
+    quick = store.accepted(result.record["slug"]).get("quick")
+    if result.profile == "quick" or quick is None or not quick.verdict:
+        return ""
+    return ". " + inline(WORDS[lang]["quick_beside"].format(verdict=WORDS[lang][quick.verdict].lower()))
+
+
+def notice(text: str) -> str:
+    return raw(f'<p class="notice" role="note">{inline(text)}</p>')
+
+
+def cite(text: str, references: Iterable[Mapping[str, Any]], lang: str) -> str:
+    """Resolve `[@id]` into linked author and year, outside code. Raises ProseError on an unknown id."""
+    known = {str(one["id"]): one for one in references}
+
+    def one(key: str) -> str:
+        if key not in known:
+            raise prose.ProseError(f"[@{key}] is not among the references ({', '.join(known) or 'there are none'})")
+        return f"[{_authors(known[key], lang)}, {known[key]['year']}](#ref-{key})"
+
+    def cited(match: re.Match[str]) -> str:
+        return "(" + "\u00a0; ".join(one(key.strip()[1:]) for key in match[1].split(";")) + ")"
+
+    return _outside_code(text, lambda piece: _CITATION.sub(cited, piece))
+
+
+def _authors(reference: Mapping[str, Any], lang: str) -> str:
+    """ "Shumailov et al.", "Dawid et Skene", "Page": from "Family, I., Family, I."."""
+    names = re.findall(r"([^,;&]+?),\s*(?:[A-ZÉ][\w.\-]*\.?\s?)+(?:[,;&]|$|et|and)", str(reference["authors"]))
+    names = [name.strip() for name in names] or [str(reference["authors"]).partition(",")[0].strip()]
+    if len(names) > 2 or "et al" in str(reference["authors"]):
+        return f"{names[0]} et al."
+    return f" {'et' if lang == 'fr' else 'and'} ".join(names)
+
+
+def mathml(text: str) -> str:
+    """Resolve `$...$` and `$$...$$` into MathML, outside code, so that no page needs a script for it."""
+
+    def converted(match: re.Match[str]) -> str:
+        from latex2mathml.converter import convert
+
+        block = match["block"]
+        markup = convert((block or match["inline"]).strip(), display="block" if block else "inline")
+        return f"\n\n{raw(markup)}\n" if block else f"`{markup}`{{=html}}"
+
+    return _outside_code(text, lambda piece: _MATH.sub(converted, piece))
+
+
+def _outside_code(text: str, change: Any) -> str:
+    pieces, last = [], 0
+    for code in _CODE.finditer(text):
+        pieces += [change(text[last : code.start()]), code[0]]
+        last = code.end()
+    return "".join([*pieces, change(text[last:])])
+
+
+def references(notebook: Notebook, lang: str) -> str:
+    """The list of references, each with an anchor."""
+    rows = []
+    for one in notebook.meta.get("references") or []:
+        url = str(one.get("url") or "")
+        link = (
+            f' <a href="{escape(url)}">{escape(url.removeprefix("https://"))}</a>' if url.startswith("https://") else ""
+        )
+        venue = f" <em>{escape(one['venue'])}</em>." if one.get("venue") else ""
+        rows.append(
+            f'<li id="ref-{escape(one["id"])}">{escape(one["authors"])} ({one["year"]}). {escape(one["title"])}.{venue}{link}</li>'
+        )
+    return f"## {WORDS[lang]['references']}\n\n" + raw(f'<ul class="references">{"".join(rows)}</ul>') if rows else ""
+
+
+def provenance(notebook: Notebook, result: store.Result, lang: str, download: str) -> str:
+    """When and where the run was made, how to make it again, what was found here."""
+    words, record = WORDS[lang], result.record
+    told = record["provenance"]
+    day = prose.format_day(dt.date.fromisoformat(told["date"][:10]), lang)
+    parameters = ", ".join(f"{name} = {value}" for name, value in record["parameters"].items())
+    versions = ", ".join(f"{name} {version}" for name, version in record["identity"]["versions"].items())
+    rows = {
+        "profile": f"<code>{result.profile}</code>",
+        "date": day,
+        "commit": f"<code>{escape(told['commit'])}</code>{' (' + words['dirty'] + ')' if told['dirty'] else ''}"
+        if told["commit"]
+        else "",
+        "machine": escape(
+            ", ".join(filter(None, (told["cpu"], told.get("gpu"), told["platform"], f"Python {told['python']}")))
+        ),
+        "time": escape(prose.format_result({"value": told["seconds"]}, "duration", lang)),
+        "energy": _energy(told, lang),
+        "parameters": escape(parameters),
+        "versions": escape(versions),
+    }
+    cells = "".join(
+        f'<tr><th scope="row">{words[name]}</th><td>{value}</td></tr>' for name, value in rows.items() if value
+    )
+    command = f"{notebook.slug}" + ("" if result.profile == "quick" else f" --profile {result.profile}")
+    return "\n".join([
+        f"## {words['provenance']}\n",
+        raw(f'<table class="provenance"><tbody>{cells}</tbody></table>'),
+        f"### {words['rerun']}\n\n{words['rerun_text']}\n\n```bash\n.venv/bin/guidon reproduce {command}\n```\n",
+        f"[{words['download']}]({download}){{download=\"{download.rpartition('/')[2]}\"}}\n",
+        f"### {words['reproduced']}\n",
+        reproduced(result, lang),
+    ])  # fmt: skip
+
+
+def _energy(told: Mapping[str, Any], lang: str) -> str:
+    energy = told.get("energy")
+    if not energy:
+        return ""
+    amount = prose.format_result({"value": float(energy["wh"])}, "number", lang)
+    return escape(f"{amount}\u00a0Wh ({WORDS[lang][energy['method']]})")
+
+
+def reproduced(result: store.Result, lang: str) -> str:
+    """What `guidon reproduce` found on this machine for the result that is shown."""
+    words = WORDS[lang]
+    found = store.reproduction(result.record["slug"], result.profile)
+    if not found or found.get("digest") != result.record["identity"]["digest"]:
+        return words["not_reproduced"] + "\n"
+    text = words["agree"].format(
+        **{name: found[name] for name in ("agree", "total", "identical", "cpu")},
+        date=prose.format_day(dt.date.fromisoformat(found["date"][:10]), lang),
+        seconds=prose.format_result({"value": found["seconds"]}, "duration", lang),
+    )
+    wrong = [row["name"] for row in found["rows"] if not row["ok"]]
+    return text + (" " + words["disagree"].format(names=", ".join(wrong)) if wrong else "") + "\n"
+
+
+def attributions(notebook: Notebook, lang: str) -> str:
+    """Who made the data and models that a page uses, and under which licence."""
+    from lib.lab import sources
+
+    known = sources.load()
+    rows = [
+        f"<li>{inline(known[name].attribution[lang])} ({escape(known[name].licence)})</li>"
+        for name in notebook.inputs
+        if name in known
+    ]
+    return f"## {WORDS[lang]['data']}\n\n" + raw(f'<ul class="attributions">{"".join(rows)}</ul>') if rows else ""
