@@ -180,7 +180,7 @@ def provenance(notebook: Notebook, result: store.Result, lang: str, download: st
         f"## {words['provenance']}\n",
         raw(f'<table class="provenance"><tbody>{cells}</tbody></table>'),
         f"### {words['rerun']}\n\n{words['rerun_text']}\n\n```bash\n.venv/bin/guidon reproduce {command}\n```\n",
-        f"[{words['download']}]({download}){{download=\"{download.rpartition('/')[2]}\"}}\n",
+        raw(f'<p><a href="{escape(download)}" download>{words["download"]}</a></p>'),
         f"### {words['reproduced']}\n",
         reproduced(result, lang),
     ])  # fmt: skip

@@ -8,6 +8,7 @@ from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine
 from papermill.log import logger
 from papermill.utils import merge_kwargs, remove_args
+from traitlets.config import Config
 
 
 def kernel_environment(threads: int = 1) -> dict[str, str]:
@@ -67,6 +68,7 @@ class GuidonEngine(NBClientEngine):
             stdout_file=stdout_file,
             stderr_file=stderr_file,
             ipython_hist_file=":memory:",
+            config=Config({"ConnectionFileMixin": {"transport": "ipc"}} if os.name == "posix" else {}),
         )
         client = PapermillNotebookClient(nb_man, **options)
         return client.execute(env=kernel_environment(threads), **({"cwd": workdir} if workdir else {}))

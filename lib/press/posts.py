@@ -108,8 +108,6 @@ def front_matter(notebook: Notebook, result: store.Result, lang: str, body: "Bod
         "lang": lang,
         "categories": list((notebook.meta.get("categories") or {}).get(lang, [])),
         "toc": True,
-        "code-fold": True,
-        "code-summary": WORDS[lang]["code"],
     }
     if body.figures:
         front["image"] = f"{notebook.slug}/{body.figures[0][0]}"
@@ -149,7 +147,7 @@ class Body:
         yield from (("markdown", boxes.notice(text), []) for text in notices)
         if self.notebook.kind != "tutorial":
             yield "markdown", boxes.verdict_box(self.notebook, self.result, self.lang), []
-        for cell in self.notebook.cells[1:]:
+        for cell in _opening_first(self.notebook.cells[1:]):
             if cell.kind == "markdown" and cell.lang in (self.lang, None):
                 yield "markdown", self.filled(cell.source, cell), []
             elif cell.kind == "code":
@@ -165,8 +163,9 @@ class Body:
 
     def _code(self, cell: Cell) -> Iterator[tuple[str, str, list[dict[str, Any]]]]:
         kept = "\n".join(line for line in cell.source.splitlines() if not line.startswith("#|")).strip("\n")
-        if "solution" in cell.tags:
-            kept = f'#| code-summary: "{WORDS[self.lang]["solution"]}"\n{kept}'
+        if "solution" in cell.tags or self.notebook.kind != "tutorial":
+            summary = WORDS[self.lang]["solution" if "solution" in cell.tags else "code"]
+            kept = f'#| code-fold: true\n#| code-summary: "{summary}"\n{kept}'
         outputs = self.outputs.get(cell.id)
         if outputs is None:
             outputs = self.by_source.get(cell.source, [])
@@ -200,6 +199,13 @@ class Body:
         return f'![{caption}]({self.notebook.slug}/{path.name}){{#{label} fig-alt="{alt}"}}\n'
 
 
+def _opening_first(cells: tuple[Cell, ...]) -> list[Cell]:
+    """The cells with the opening prose before the parameters and the set-up: a post begins with what was found."""
+    start = next((number for number, cell in enumerate(cells) if cell.kind == "markdown"), 0)
+    end = next((number for number, cell in enumerate(cells) if number > start and cell.kind != "markdown"), len(cells))
+    return [*cells[start:end], *cells[:start], *cells[end:]]
+
+
 def _counted(output: dict[str, Any]) -> dict[str, Any]:
     return {"execution_count": None} if output.get("output_type") == "execute_result" else {}
 
@@ -213,7 +219,7 @@ def _png(path: Path, markup: str) -> Path:
         import resvg_py
 
         with atomic(kept) as made:
-            made.write_bytes(bytes(resvg_py.svg_to_bytes(svg_string=markup, width=1200)))
+            made.write_bytes(bytes(resvg_py.svg_to_bytes(svg_string=markup, width=1200, dpi=96)))
     if not target.is_file() or target.read_bytes() != kept.read_bytes():
         with atomic(target) as made:
             made.write_bytes(kept.read_bytes())

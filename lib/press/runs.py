@@ -61,7 +61,7 @@ def run_all(
     cores = Cores(os.cpu_count() or 1)
 
     def one(notebook: Notebook) -> Outcome:
-        bar = board.bar(f"{notebook.slug} ({profile})", len(notebook.code) + 1)
+        bar = board.bar(f"{notebook.slug} ({profile})", len(notebook.cells) + 1)
         held = cores.take(notebook.threads)
         try:
             outcome = run(notebook, profile, overrides, force=force, bar=bar)
