@@ -70,3 +70,80 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     for name in ("GUIDON_RAW", "GUIDON_CACHE", "GUIDON_BUILD"):
         monkeypatch.delenv(name, raising=False)
     return Project(root)
+
+
+SVG = (
+    '<svg xmlns="http://www.w3.org/2000/svg" width="70pt" height="42pt" viewBox="0 0 70 42">'
+    '<path d="M0 0 L70 42" stroke="black"/></svg>'
+)
+FIGURE = (
+    "#| label: fig-mean\n#| fig-cap: {fr: 'La moyenne vaut {{ mean | number(1) }}.', en: 'The mean is {{ mean | number(1) }}.'}\n"
+    "#| fig-alt: {fr: 'Un trait.', en: 'A line.'}\nplots.show(draw, labels={})"
+)
+
+
+def scrap(name: str, data: Any) -> dict[str, Any]:
+    """An output as `lib.lab.results` displays it."""
+    from lib.lab.results import MIME
+
+    payload = {"name": name, "data": data, "encoder": "json", "version": 1}
+    return {"output_type": "display_data", "data": {MIME: payload}, "metadata": {}}
+
+
+def accept_by_hand(project: Project, mean: float = 0.5, verdict: str = "holds", **parts: Any) -> None:
+    """Write the tiny experiment with a figure, and an accepted result for it, without starting a kernel."""
+    from lib.press import identity, record
+    from lib.press.notebooks import load
+
+    path = project.write(**{"body": [*BODY, FIGURE]} | parts)
+    notebook = load(path)
+    made = identity.compute(notebook, "quick")
+    executed = json.loads(path.read_text(encoding="utf-8"))
+    held = {"value": mean, "unit": "points", "ci": [mean - 0.1, mean + 0.1], "n": 100, "tol": 1e-6, "kind": "exact"}
+    figures = [
+        {"output_type": "display_data", "data": {"image/svg+xml": SVG}, "metadata": {"guidon": {"lang": lang}}}
+        for lang in ("fr", "en")
+    ]
+    outputs = {
+        5: [scrap("guidon.rule", {"fr": "La règle.", "en": "The rule."})],
+        6: [scrap("mean", held), {"output_type": "stream", "name": "stdout", "text": "printed\n"}],
+        7: [scrap("guidon.verdict", {"value": verdict, "evidence": ["mean"], "effect": "mean"})],
+        8: figures,
+    }
+    for number, one in enumerate(executed["cells"]):
+        if one["cell_type"] == "code":
+            one |= {"execution_count": number, "outputs": outputs.get(number, [])}
+    told = {"commit": "abc123", "dirty": False, "date": "2026-11-20T10:00:00+00:00", "platform": "Linux x86_64"}
+    told |= {"python": "3.11.7", "cpu": "A CPU (2 cores)", "gpu": None, "seconds": 12.5, "energy": None}
+    content = {"schema": 1, "slug": notebook.slug, "profile": "quick", "parameters": made.parameters}
+    content |= {**record.collect(executed), "identity": {"digest": made.digest, **made.as_dict()}, "provenance": told}
+    folder = project.root / "data" / "results" / "quick" / notebook.slug
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "executed.ipynb").write_text(json.dumps(executed), encoding="utf-8")
+    (folder / "record.json").write_text(json.dumps(content), encoding="utf-8")
+
+
+@pytest.fixture
+def website(project: Project) -> Project:
+    """The project with the site's own files: configuration, home and list pages, two notes."""
+    import shutil
+
+    real = Path(__file__).resolve().parents[1]
+    (project.root / "en").mkdir()
+    for name in ("_quarto.yml", "en/_metadata.yml"):
+        shutil.copyfile(real / name, project.root / name)
+    for page in ("index", "about", "claims", "tutorials", "notes"):
+        for lang, folder in (("fr", ""), ("en", "en/")):
+            include = {"index": "latest", "about": ""}.get(page, page)
+            body = (
+                f"{{{{< include posts/_{include}.md >}}}}" if include else "## Un\n\na\n\n## Deux\n\nb\n\n## Trois\n\nc"
+            )
+            text = f'---\ntitle: "{page} {lang}"\ndescription: "d"\nlang: {lang}\n---\n\n{body}\n'
+            (project.root / folder / f"{page}.qmd").write_text(text, encoding="utf-8")
+    writing = project.root / "notebooks" / "writing"
+    writing.mkdir(parents=True)
+    for lang, text in (("fr", "L'économie vaut {{ tiny.mean }}."), ("en", "The economy is {{ tiny.mean }}.")):
+        front = f'---\ntitle: "Une note"\ndescription: "n"\ndate: 2026-11-{23 if lang == "fr" else 22}\n---\n\n'
+        (writing / f"001-first.{lang}.qmd").write_text(front + text + "\n", encoding="utf-8")
+    accept_by_hand(project)
+    return project

@@ -45,7 +45,7 @@ def test_smoke_run_ends_with_all_that_the_prose_names(notebook):
 @each
 def test_what_is_published_is_whole_and_in_sync(notebook):
     accepted = store.accepted(notebook.slug)
-    assert "quick" in accepted, f"no accepted quick result: guidon run {notebook.slug}, then guidon accept {notebook.slug}"
+    assert "quick" in accepted, f"guidon run {notebook.slug}, then guidon accept {notebook.slug}"
     for profile, result in accepted.items():
         assert store.state_of(notebook, result) == "in-sync", (profile, store.changes(notebook, result))
         assert sum(path.stat().st_size for path in result.folder.iterdir()) < 400_000

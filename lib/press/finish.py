@@ -4,6 +4,7 @@ Takes the contents of `<main>` and the entries of the table of contents, and lea
 and interface behind, so that the site looks and speaks the same whoever rendered it, and asks no host for anything.
 """
 
+import datetime as dt
 import html
 import json
 import os
@@ -90,9 +91,8 @@ def assemble(rendered: str, page: Page, address: str) -> str:
 
 
 def clean(body: str) -> str:
-    """Without scripts, styles, handlers and buttons of the renderer; pictures load when they are near."""
+    """Without scripts, styles, handlers and buttons of the renderer."""
     body = _DROPPED.sub("", body)
-    body = re.sub(r"<img (?![^>]*loading=)", '<img loading="lazy" ', body)
     body = re.sub(r'<i class="bi[^"]*"[^>]*></i>', "", body)
     body = re.sub(r"<p>(\s*<math\b.*?</math>\s*)</p>", r"\1", body, flags=re.DOTALL)
     return re.sub(r"<table\b(?![^>]*\b(?:provenance|claims)\b)(.*?)</table>", _scrolling, body, flags=re.DOTALL)
@@ -123,7 +123,6 @@ def document(page: Page, body: str, toc: list[tuple[str, str]], address: str) ->
 
 
 def _head(page: Page, up: str, address: str) -> str:
-    words = WORDS[page.lang]
     home = page.path in ("index.html", "en/index.html")
     title = page.title if home else f"{page.title} · Guidon"
     own = f"{address}/{_pretty(page.path)}"
@@ -142,7 +141,6 @@ def _head(page: Page, up: str, address: str) -> str:
         f'<link rel="stylesheet" href="{up}assets/guidon.css">',
         f'<script src="{up}assets/guidon.js" defer></script>',
     ]
-    assert words
     return "\n".join(tags) + "\n"
 
 
@@ -185,15 +183,18 @@ def _header(page: Page, up: str) -> str:
     twin = page.twin or ("en/index.html" if other == "en" else "index.html")
     return (
         f'<header class="site-header"><div class="bar">'
-        f'<a class="brand" href="{base}index.html"><img src="{up}assets/favicon.svg" alt="" width="28" height="28">Guidon</a>'
+        f'<a class="brand" href="{base}index.html">'
+        f'<img src="{up}assets/favicon.svg" alt="" width="28" height="28">Guidon</a>'
         f'<nav aria-label="{words["main_navigation"]}"><ul>{"".join(links)}</ul></nav>'
         f'<div class="tools"><div class="search" role="search">'
-        f'<input id="search" type="search" placeholder="{words["search"]}" aria-label="{words["search"]}" autocomplete="off"'
+        f'<input id="search" type="search" placeholder="{words["search"]}" aria-label="{words["search"]}"'
+        ' autocomplete="off"'
         f' role="combobox" aria-expanded="false" aria-controls="search-results" aria-autocomplete="list"'
         f' data-index="{up}assets/search-{page.lang}.js" data-up="{up}" data-none="{words["no_match"]}">'
         f'<ul id="search-results" role="listbox" aria-label="{words["search"]}" hidden></ul></div>'
         f'<a class="switch" href="{up}{twin}" hreflang="{other}" lang="{other}">{WORDS[other]["this_language"]}</a>'
-        f'<button type="button" class="theme" aria-pressed="false" title="{words["dark"]}" aria-label="{words["dark"]}">'
+        f'<button type="button" class="theme" aria-pressed="false" title="{words["dark"]}"'
+        f' aria-label="{words["dark"]}">'
         f'<span aria-hidden="true">◐</span></button></div></div></header>\n'
     )
 
@@ -203,8 +204,6 @@ def _title_block(page: Page) -> str:
     if page.kind == "page":
         hidden = ' class="visually-hidden"' if page.path.endswith("index.html") else ""
         return f'<header class="title-block"><h1{hidden}>{boxes.escape(page.title)}</h1></header>\n'
-    import datetime as dt
-
     day = prose.format_day(dt.date.fromisoformat(page.date), page.lang) if page.date else ""
     kind = {"note": "Note", "tutorial": words["tutorial"]}.get(page.kind, words["experiment"])
     categories = "".join(f"<li>{boxes.escape(name)}</li>" for name in page.categories)

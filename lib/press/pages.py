@@ -107,7 +107,8 @@ def _post(notebook: Notebook, result: store.Result, lang: str) -> Page:
     front = yaml.safe_load(post["cells"][0]["source"].strip("-\n"))
     image = str(front.get("image") or "")
     return Page(
-        lang=lang, path=f"{base}.html", title=front["title"], description=front["description"], kind=notebook.kind,
+        lang=lang, path=f"{base}.html", title=boxes.typographic(front["title"]),
+        description=front["description"], kind=notebook.kind,
         date=front["date"], categories=front["categories"], thumbnail=f"{_prefix(lang)}posts/{image}" if image else "",
         image=f"{_prefix(lang)}posts/{Path(image).with_suffix('.png')}" if image else "",
         image_alt=str(front.get("image-alt") or ""),
@@ -149,7 +150,8 @@ def write_notes(lang: str, shown: Mapping[str, store.Result], drafts: bool) -> t
         )
         files.append(target)
         pages.append(Page(
-            lang=lang, path=f"{_prefix(lang)}posts/{named['stem']}.html", title=str(front.get("title", named["stem"])),
+            lang=lang, path=f"{_prefix(lang)}posts/{named['stem']}.html",
+            title=boxes.typographic(str(front.get("title", named["stem"]))),
             description=str(front.get("description", "")), kind="note", date=front["date"],
             categories=[str(one) for one in front.get("categories") or []],
         ))  # fmt: skip
@@ -173,7 +175,8 @@ def cards(pages: list[Page], lang: str) -> str:
         categories = "".join(f"<li>{boxes.escape(name)}</li>" for name in page.categories)
         items.append(
             f'<li class="card">{picture}<div class="card-text">'
-            f'<p class="card-meta">{kind} · <time datetime="{page.date}">{day}</time> {boxes.badge(page.verdict, lang)}</p>'
+            f'<p class="card-meta">{kind} · <time datetime="{page.date}">{day}</time> '
+            f"{boxes.badge(page.verdict, lang)}</p>"
             f'<h3 class="card-title"><a href="{link}">{boxes.escape(page.title)}</a></h3>'
             f"<p>{boxes.inline(page.description)}</p>"
             f'<ul class="categories">{categories}</ul></div></li>'
@@ -195,7 +198,8 @@ def claims_table(notebooks: list[Notebook], shown: Mapping[str, store.Result], l
             f'<tr><th scope="row"><a href="posts/{notebook.slug}.html">{claim}</a></th>'
             f'<td data-sort="{verdict}">{boxes.badge(result.verdict, lang) or words["none"]}</td>'
             f"<td>{boxes.escape(boxes.effect(result.record, lang))}</td>"
-            f'<td data-sort="{day}"><time datetime="{day}">{prose.format_day(dt.date.fromisoformat(day), lang, "medium")}</time>'
+            f'<td data-sort="{day}"><time datetime="{day}">'
+            f"{prose.format_day(dt.date.fromisoformat(day), lang, 'medium')}</time>"
             f" <code>{result.profile}</code></td></tr>"
         )
     heads = "".join(f'<th scope="col">{words[name]}</th>' for name in ("claim", "verdict", "effect", "last_run"))

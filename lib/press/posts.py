@@ -169,7 +169,8 @@ class Body:
         outputs = self.outputs.get(cell.id)
         if outputs is None:
             outputs = self.by_source.get(cell.source, [])
-        plain, figures = [], []
+        plain: list[dict[str, Any]] = []
+        figures: list[str] = []
         for output in outputs:
             data = output.get("data") or {}
             lang = ((output.get("metadata") or {}).get("guidon") or {}).get("lang")

@@ -177,6 +177,12 @@ def _interval(result: Mapping[str, Any], argument: str, lang: str) -> str:
     return {"fr": f"de {ends[0]} à {ends[1]}", "en": f"{ends[0]} to {ends[1]}"}[lang]
 
 
+def interval_places(result: Mapping[str, Any]) -> str:
+    """How many decimals a value's interval is written with, as a filter's argument; empty without an interval."""
+    low, high = result.get("ci") or (0.0, 0.0)
+    return str(_significant(high - low, 2)) if high > low else ""
+
+
 def _signed(result: Mapping[str, Any], argument: str, lang: str) -> str:
     value = _number(result)
     return ("+" if value > 0 else "") + _decimal(value, lang, _places(argument, min(3, _significant(value, 2))))
