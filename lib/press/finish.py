@@ -93,13 +93,15 @@ def assemble(rendered: str, page: Page, address: str) -> str:
 def clean(body: str) -> str:
     """Without scripts, styles, handlers and buttons of the renderer."""
     body = _DROPPED.sub("", body)
+    body = re.sub(r"<pre(?![^>]*tabindex)", '<pre tabindex="0"', body)  # what scrolls can be reached by keyboard
+    body = body.replace("<th></th>", "<td></td>")  # the corner of a data frame is no header
     body = re.sub(r'<i class="bi[^"]*"[^>]*></i>', "", body)
     body = re.sub(r"<p>(\s*<math\b.*?</math>\s*)</p>", r"\1", body, flags=re.DOTALL)
     return re.sub(r"<table\b(?![^>]*\b(?:provenance|claims)\b)(.*?)</table>", _scrolling, body, flags=re.DOTALL)
 
 
 def _scrolling(match: re.Match[str]) -> str:
-    return f'<div class="table-scroll">{match[0]}</div>'
+    return f'<div class="table-scroll" tabindex="0">{match[0]}</div>'
 
 
 def _text(markup: str) -> str:
