@@ -87,7 +87,7 @@ def _torch() -> Finding:
 def _sources() -> Finding:
     from lib.lab import sources
 
-    rows = sources.rows()
+    rows = [row for row in sources.rows() if not row["optional"]]
     here = sum(bool(row.get("cached")) for row in rows)
     ok = here == len(rows)
     return Finding(

@@ -1,7 +1,9 @@
 """The Papermill engine `guidon`: a plain kernel in a fixed environment. Knows nothing of records."""
 
+import contextlib
 import os
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from papermill.clientwrap import PapermillNotebookClient
@@ -68,7 +70,17 @@ class GuidonEngine(NBClientEngine):
             stdout_file=stdout_file,
             stderr_file=stderr_file,
             ipython_hist_file=":memory:",
-            config=Config({"ConnectionFileMixin": {"transport": "ipc"}} if os.name == "posix" else {}),
         )
-        client = PapermillNotebookClient(nb_man, **options)
-        return client.execute(env=kernel_environment(threads), **({"cwd": workdir} if workdir else {}))
+        with _sockets() as config:
+            client = PapermillNotebookClient(nb_man, config=config, **options)
+            return client.execute(env=kernel_environment(threads), **({"cwd": workdir} if workdir else {}))
+
+
+@contextlib.contextmanager
+def _sockets() -> Iterator[Config]:
+    """Unix sockets in a folder of their own, where there are any: no port to race for, none open to other users."""
+    if os.name != "posix":
+        yield Config()
+        return
+    with tempfile.TemporaryDirectory(prefix="guidon-", ignore_cleanup_errors=True) as folder:
+        yield Config({"ConnectionFileMixin": {"transport": "ipc", "ip": f"{folder}/kernel"}})
