@@ -77,7 +77,8 @@ SVG = (
     '<path d="M0 0 L70 42" stroke="black"/></svg>'
 )
 FIGURE = (
-    "#| label: fig-mean\n#| fig-cap: {fr: 'La moyenne vaut {{ mean | number(1) }}.', en: 'The mean is {{ mean | number(1) }}.'}\n"
+    "#| label: fig-mean\n#| fig-cap: {fr: 'La moyenne vaut {{ mean | number(1) }}.',"
+    " en: 'The mean is {{ mean | number(1) }}.'}\n"
     "#| fig-alt: {fr: 'Un trait.', en: 'A line.'}\nplots.show(draw, labels={})"
 )
 

@@ -189,7 +189,7 @@ def _header(page: Page, up: str) -> str:
         f'<img src="{up}assets/favicon.svg" alt="" width="28" height="28">Guidon</a>'
         f'<nav aria-label="{words["main_navigation"]}"><ul>{"".join(links)}</ul></nav>'
         f'<div class="tools"><div class="search" role="search">'
-        f'<input id="search" type="search" placeholder="{words["search"]}" aria-label="{words["search"]}"'
+        f'<input id="search" type="text" inputmode="search" placeholder="{words["search"]}" aria-label="{words["search"]}"'
         ' autocomplete="off"'
         f' role="combobox" aria-expanded="false" aria-controls="search-results" aria-autocomplete="list"'
         f' data-index="{up}assets/search-{page.lang}.js" data-up="{up}" data-none="{words["no_match"]}">'
@@ -278,6 +278,6 @@ def _copy_resources(text: str, rendered: Path, out: Path, page: Page) -> None:
         shutil.copyfile(paths.root() / page.image, out / page.image)
 
 
-if __name__ == "__main__":  # project.post-render of _quarto.yml
+if __name__ == "__main__" and not os.environ.get("GUIDON_PUBLISHING"):  # project.post-render of _quarto.yml
     folder = paths.root() / os.environ.get("QUARTO_PROJECT_OUTPUT_DIR", "_site")
     finish(folder, folder)

@@ -50,8 +50,8 @@ def write(notebooks: list[Notebook], shown: Mapping[str, store.Result], drafts: 
         fragments = {
             "latest": cards(listed[:12], lang),
             "claims": claims_table(notebooks, shown, lang),
-            "tutorials": cards([page for page in listed if page.kind == "tutorial"], lang),
-            "notes": cards([page for page in listed if page.kind == "note"], lang),
+            "tutorials": cards([page for page in listed if page.kind == "tutorial"], lang, level=2),
+            "notes": cards([page for page in listed if page.kind == "note"], lang, level=2),
         }
         for name, markup in fragments.items():
             path = _folder(lang) / f"_{name}.md"
@@ -158,8 +158,8 @@ def write_notes(lang: str, shown: Mapping[str, store.Result], drafts: bool) -> t
     return pages, files
 
 
-def cards(pages: list[Page], lang: str) -> str:
-    """A list of posts: picture, title, date, verdict, description, categories."""
+def cards(pages: list[Page], lang: str, level: int = 3) -> str:
+    """A list of posts: picture, title (a heading of this level), date, verdict, description, categories."""
     words = WORDS[lang]
     items = []
     for page in pages:
@@ -177,7 +177,7 @@ def cards(pages: list[Page], lang: str) -> str:
             f'<li class="card">{picture}<div class="card-text">'
             f'<p class="card-meta">{kind} · <time datetime="{page.date}">{day}</time> '
             f"{boxes.badge(page.verdict, lang)}</p>"
-            f'<h3 class="card-title"><a href="{link}">{boxes.escape(page.title)}</a></h3>'
+            f'<h{level} class="card-title"><a href="{link}">{boxes.escape(page.title)}</a></h{level}>'
             f"<p>{boxes.inline(page.description)}</p>"
             f'<ul class="categories">{categories}</ul></div></li>'
         )

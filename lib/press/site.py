@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -113,9 +114,11 @@ def _smalldocs(rendered: Path) -> None:
 
 
 def _quarto(rendered: Path) -> None:
-    environment = {**os.environ, "GUIDON_PUBLISHING": "1"}
-    command = ["quarto", "render", str(paths.root()), "--output-dir", str(rendered), "--no-clean"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    """Render with quarto, whose scripts before and after know by the environment that their work is done here."""
+    here = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    environment = {**os.environ, "GUIDON_PUBLISHING": "1", "PATH": here}
+    command = ["quarto", "render", "--output-dir", os.path.relpath(rendered, paths.root()), "--no-clean"]
+    done = subprocess.run(command, cwd=paths.root(), env=environment, capture_output=True, text=True)
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if re.search("error", line, re.IGNORECASE)]
         raise SiteError("quarto: " + (lines[0] if lines else f"it ended with status {done.returncode}"))

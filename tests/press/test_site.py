@@ -1,4 +1,5 @@
 import json
+import sys
 import threading
 import urllib.error
 import urllib.request
@@ -87,3 +88,37 @@ def test_the_served_site_has_its_own_page_for_what_is_not_there(website):
             urllib.request.urlopen(address + "nowhere.html")
         assert caught.value.code == 404
         assert "Cette page n" in caught.value.read().decode()
+
+
+QUARTO = """#!{python}
+import os, pathlib, sys
+out = pathlib.Path(sys.argv[sys.argv.index("--output-dir") + 1])
+assert os.environ["GUIDON_PUBLISHING"] and not out.is_absolute()
+for source in [*pathlib.Path().glob("*.qmd"), *pathlib.Path().glob("en/*.qmd"), *pathlib.Path().glob("**/posts/*.*")]:
+    if source.suffix in (".qmd", ".ipynb"):
+        page = (out / source).with_suffix(".html")
+        page.parent.mkdir(parents=True, exist_ok=True)
+        page.write_text('<html><body><main class="content" id="quarto-document-content"><p>by quarto</p></main></body>')
+"""
+
+
+def test_quarto_renders_where_it_is_installed(website, monkeypatch, tmp_path):
+    """A stand-in that keeps quarto's command line and output tree: what is tested is what we ask of it."""
+    program = tmp_path / "bin" / "quarto"
+    program.parent.mkdir()
+    program.write_text(QUARTO.format(python=sys.executable))
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent), prepend=":")
+    out = site.publish(renderer="auto")
+    assert "by quarto" in (out / "en/posts/tiny.html").read_text()
+    assert "site-header" in (out / "index.html").read_text()
+
+
+def test_a_failing_quarto_is_one_sentence(website, monkeypatch, tmp_path):
+    program = tmp_path / "bin" / "quarto"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\necho 'ERROR: bad option' >&2\nexit 1\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent), prepend=":")
+    with pytest.raises(site.SiteError, match="quarto: ERROR: bad option"):
+        site.publish(renderer="quarto")
