@@ -1,4 +1,4 @@
-"""Fine-tune all the weights of a small language model as a text classifier. Knows texts and labels; nothing of tasks."""
+"""Fine-tune all the weights of a small language model to classify texts. Knows texts and labels; nothing of tasks."""
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path

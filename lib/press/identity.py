@@ -1,6 +1,5 @@
 """What makes a run what it is, so that a change of it calls for a new run. Runs nothing."""
 
-import ast
 import hashlib
 import importlib.metadata
 import json
@@ -10,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from lib.lab import paths
-from lib.lab.normalize import digest, normalize
+from lib.lab.normalize import digest
+from lib.press import digests
 from lib.press.notebooks import Notebook, NotebookError
 
 NUMERICAL = {  # import name -> distribution; their versions can change a result
@@ -52,12 +52,13 @@ class Identity:
 def compute(notebook: Notebook, profile: str, overrides: dict[str, Any] | None = None) -> Identity:
     """The identity that a run of this notebook would have now. Raises NotebookError."""
     try:
-        code = [normalize(cell.source) for cell in notebook.code]
+        described = digests.describe(cell.source for cell in notebook.code)
     except SyntaxError as error:
         raise NotebookError(f"{notebook.path.name}: a code cell is not Python: {error.msg}") from error
-    files, imported = reach("\n".join(cell.source for cell in notebook.code), derived_modules(notebook))
+    imported_names = [name for _, names in described for name in names]
+    files, imported = reach([*imported_names, *derived_modules(notebook)])
     return Identity(
-        code=digest(*code),
+        code=digest(*(found for found, _ in described)),
         parameters=notebook.values(profile, overrides),
         threads=notebook.threads,
         inputs={name: input_hash(name) for name in notebook.inputs if not is_derived(name)},
@@ -88,9 +89,9 @@ def input_hash(name: str) -> str:
     return "sha256-" + hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def reach(source: str, also: list[str]) -> tuple[dict[str, Path], set[str]]:
-    """The `lib.lab` modules that code reaches by import, and the packages that it or they import."""
-    waiting = [*_imports(ast.parse(source)), *also]
+def reach(names: list[str]) -> tuple[dict[str, Path], set[str]]:
+    """The `lib.lab` modules that imported names reach, and the other packages that they or these import."""
+    waiting = list(names)
     files: dict[str, Path] = {}
     packages: set[str] = set()
     while waiting:
@@ -112,24 +113,7 @@ def _module_file(name: str) -> Path | None:
 
 
 def _file(path: Path) -> tuple[str, list[str]]:
-    return _read(path, path.stat().st_mtime_ns, path.stat().st_size)
-
-
-@lru_cache(maxsize=256)
-def _read(path: Path, mtime_ns: int, size: int) -> tuple[str, list[str]]:
-    source = path.read_text(encoding="utf-8")
-    return digest(normalize(source)), _imports(ast.parse(source))
-
-
-def _imports(tree: ast.AST) -> list[str]:
-    names: list[str] = []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            inside = node.module == "lib.lab"
-            names += [f"lib.lab.{alias.name}" for alias in node.names] if inside else [node.module]
-    return names
+    return digests.describe([path.read_text(encoding="utf-8")])[0]
 
 
 @lru_cache(maxsize=64)

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from lib.lab.normalize import digest, normalize
 from lib.lab.results import MIME, RULE, VERDICT
+from lib.press import digests
 
 SCHEMA = 1
 
@@ -60,7 +60,7 @@ def is_hollow(record: dict[str, Any], notebook: dict[str, Any]) -> bool:
     if any(cell.get("execution_count") is None for cell in cells if source(cell).strip()):
         return True
     try:
-        code = digest(*(normalize(source(cell)) for cell in cells))
+        code = digests.code(source(cell) for cell in cells)
         held = collect(notebook)
         return code != record["identity"]["code"] or held != {name: record[name] for name in held}
     except (KeyError, TypeError, SyntaxError):
