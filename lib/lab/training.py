@@ -1,8 +1,8 @@
 """Small Llama-shaped language models: one model, one training loop, sampling with a cache, evaluation.
 
-Knows token numbers and tensors; knows nothing of text, of tokenizers or of experiments. Several models of one shape (the
-members: seeds, conditions) are trained side by side, their weights stacked on a first axis: at these sizes the time goes to
-starting operations, not to arithmetic. A member's numbers depend on its own seed and data, not on its neighbours.
+Knows token numbers and tensors; knows nothing of text, of tokenizers or of experiments. Several models of one shape
+(the members: seeds, conditions) are trained side by side, their weights stacked on a first axis: at these sizes the
+time goes to starting operations, not to arithmetic. A member's numbers depend on its own seed and data alone.
 Axes: E members, B batch, T tokens, D width, H heads, V vocabulary, N rows.
 """
 
@@ -65,11 +65,25 @@ class Recipe:
         return self.learning_rate * (self.floor + (1 - self.floor) * fall)
 
 
+class _Block(nn.Module):
+    """Weights of one block, each (E, rows, columns)."""
+
+    attention_gain: nn.Parameter
+    feed_gain: nn.Parameter
+    qkv: nn.Parameter
+    out: nn.Parameter
+    gate_up: nn.Parameter
+    down: nn.Parameter
+
+
 class Llama(nn.Module):
     """Llama-shaped models side by side: rotary positions, RMS norms, SwiGLU, tied embeddings, no biases.
 
     seeds: one a member; a member's first weights depend on its seed alone.
     """
+
+    cos: Tensor
+    sin: Tensor
 
     def __init__(self, shape: Shape, seeds: Sequence[int] = (0,)) -> None:
         super().__init__()
@@ -85,13 +99,14 @@ class Llama(nn.Module):
             return nn.Parameter(torch.ones(self.members, 1, d))
 
         self.embedding = matrix(shape.vocabulary, d, 0.02)
-        self.blocks = nn.ModuleList()
-        for _ in range(shape.layers):
-            block = nn.Module()
+        self.blocks: list[_Block] = []
+        for number in range(shape.layers):
+            block = _Block()
             block.attention_gain, block.feed_gain = gain(), gain()
             block.qkv, block.out = matrix(d, 3 * d, d**-0.5), matrix(d, d, d**-0.5 * deep)
             block.gate_up, block.down = matrix(d, 2 * f, d**-0.5), matrix(f, d, f**-0.5 * deep)
             self.blocks.append(block)
+            self.add_module(f"block{number}", block)
         self.gain = gain()
         cos, sin = _rotary(shape)
         self.register_buffer("cos", cos, persistent=False)
@@ -182,8 +197,9 @@ def _rotary(shape: Shape) -> tuple[Tensor, Tensor]:
 def pack(documents: Sequence[Sequence[int]], length: int, end: int = 0) -> Tensor:
     """Documents put end to end and cut into rows of one context. The last, incomplete row is left out.
 
-    Each row is `end`, then `length` tokens; documents are also separated by `end`. A model of such rows starts a passage
-    anywhere in a document, as the rows do, so that what it writes from `end` can be set beside them. -> (N, length + 1)
+    Each row is `end`, then `length` tokens; documents are also separated by `end`. A model of such rows starts a
+    passage anywhere in a document, as the rows do, so that what it writes from `end` can be set beside them.
+    -> (N, length + 1)
     """
     joined = np.concatenate([part for document in documents for part in (np.asarray(document, dtype=np.int64), [end])])
     count = len(joined) // length
@@ -221,7 +237,7 @@ def train(
     loss: rows -> (E,), `model.loss` unless given, so that any torch model can be trained. Gradients are clipped by
     member when the model has several, as if each were trained alone.
     """
-    compute = loss or model.loss
+    compute: Callable[[Tensor], Tensor] = loss or model.loss  # type: ignore[assignment]
     weights = [p for p in model.parameters() if p.requires_grad]
     device = weights[0].device
     stacked = hasattr(model, "members")
@@ -248,7 +264,7 @@ def _clip(weights: Sequence[nn.Parameter], largest: float, stacked: bool) -> Non
         nn.utils.clip_grad_norm_(weights, largest)
         return
     gradients = [p.grad for p in weights if p.grad is not None]
-    norm = sum(gradient.flatten(1).square().sum(1) for gradient in gradients).sqrt()  # (E,)
+    norm = torch.stack([gradient.flatten(1).square().sum(1) for gradient in gradients]).sum(0).sqrt()  # (E,)
     scale = (largest / (norm + 1e-6)).clamp(max=1.0)[:, None, None]
     for gradient in gradients:
         gradient.mul_(scale)
