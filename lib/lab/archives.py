@@ -3,9 +3,11 @@
 Knows tar and zip; knows nothing of what the members say, and executes nothing.
 """
 
+import contextlib
 import re
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
@@ -14,6 +16,7 @@ from typing import IO
 MIB = 2**20
 MEMBER_LIMIT = 512 * MIB  # bytes: the largest member of a pinned source is 98 MB
 TOTAL_LIMIT = 2048 * MIB  # bytes unpacked: the largest pinned source is 400 MB
+DAMAGE: tuple[type[Exception], ...] = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError)
 
 
 class SourceError(RuntimeError):
@@ -24,7 +27,8 @@ def safe_path(member: str) -> PurePosixPath:
     """Path of an archive member relative to where it is unpacked. Raises SourceError if it could lead elsewhere."""
     path = PurePosixPath(member)
     risky = path.is_absolute() or ".." in path.parts or not path.parts
-    if risky or "\\" in member or re.match(r"[A-Za-z]:", member) or any(ord(letter) < 32 for letter in member):
+    drive = any(re.match(r"[A-Za-z]:", part) for part in path.parts)  # on Windows it forgets what comes before
+    if risky or drive or "\\" in member or any(ord(letter) < 32 for letter in member):
         raise SourceError(f"archive member {member!r} is refused: it could be written outside its folder")
     return path
 
@@ -32,7 +36,8 @@ def safe_path(member: str) -> PurePosixPath:
 def stream(archive: Path, pattern: str = "*") -> Iterator[tuple[str, IO[bytes]]]:
     """Yield (name, open file) of the regular members whose name matches, in the archive's order, without unpacking.
 
-    Raises SourceError for a member that leads outside, is a link or a device, or is too large.
+    Raises SourceError for a member that leads outside, is a link or a device, or is too large, and for an archive that
+    is cut; a member cut half-way raises its format's own error when it is read.
     """
     budget = TOTAL_LIMIT
     for name, size, opened in _members(archive, pattern):
@@ -48,7 +53,8 @@ def read(archive: Path, member: str) -> bytes:
     """Content of one member. Raises SourceError when there is none of that name."""
     for name, handle in stream(archive, member):
         if name == member:
-            return handle.read()
+            with _reading(archive):
+                return handle.read()
     raise SourceError(f"{archive.name} has no member {member}")
 
 
@@ -64,7 +70,7 @@ def unpack(archive: Path, folder: Path, pattern: str = "*", strip: int = 0) -> N
             raise SourceError(f"{archive.name} is refused: {name} has no name left to be written under")
         target = folder.joinpath(*parts)
         target.parent.mkdir(parents=True, exist_ok=True)
-        with target.open("xb") as written:
+        with target.open("xb") as written, _reading(archive):
             copy(handle, written)
 
 
@@ -77,11 +83,17 @@ def copy(source: IO[bytes], target: IO[bytes], limit: int = MEMBER_LIMIT) -> Non
         target.write(block)
 
 
-def _members(archive: Path, pattern: str) -> Iterator[tuple[str, int, IO[bytes]]]:
+@contextlib.contextmanager
+def _reading(archive: Path, damage: tuple[type[Exception], ...] = DAMAGE) -> Iterator[None]:
     try:
-        yield from (_zip if zipfile.is_zipfile(archive) else _tar)(archive, pattern)
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError) as error:
+        yield
+    except damage as error:
         raise SourceError(f"{archive.name} cannot be read: {error}") from error
+
+
+def _members(archive: Path, pattern: str) -> Iterator[tuple[str, int, IO[bytes]]]:
+    with _reading(archive, (*DAMAGE, OSError, NotImplementedError)):
+        yield from (_zip if zipfile.is_zipfile(archive) else _tar)(archive, pattern)
 
 
 def _zip(archive: Path, pattern: str) -> Iterator[tuple[str, int, IO[bytes]]]:
@@ -104,3 +116,5 @@ def _tar(archive: Path, pattern: str) -> Iterator[tuple[str, int, IO[bytes]]]:
             if handle is None:
                 raise SourceError(f"{archive.name} is refused: {member.name} is not a regular file")
             yield member.name, member.size, handle
+        if opened.fileobj.tell() < opened.offset + tarfile.BLOCKSIZE:  # no end mark: cut before a member's header
+            raise tarfile.ReadError("unexpected end of data")

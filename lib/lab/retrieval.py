@@ -126,11 +126,15 @@ def ranking(scores: np.ndarray, depth: int = 20) -> np.ndarray:
 
 
 def rrf(*scores: np.ndarray, k: int = 60, depth: int = 20) -> np.ndarray:
-    """Reciprocal-rank fusion (Q, N): the sum of 1 / (k + rank) over the first `depth` of each ranking."""
+    """Reciprocal-rank fusion (Q, N): the sum of 1 / (k + rank) over the first `depth` of each ranking.
+
+    Between articles of one rank in two rankings, the first ranking decides. Cormack, Clarke and Büttcher 2009.
+    """
     fused = np.zeros(scores[0].shape)
-    for one in scores:
+    for place, one in enumerate(scores):
         ranked = ranking(one, depth)  # (Q, depth)
-        gained = np.take_along_axis(fused, ranked, axis=1) + 1 / (k + 1 + np.arange(ranked.shape[1]))
+        votes = (1 - 1e-9 * place) / (k + 1 + np.arange(ranked.shape[1]))
+        gained = np.take_along_axis(fused, ranked, axis=1) + votes
         np.put_along_axis(fused, ranked, gained, axis=1)
     return fused
 
