@@ -109,7 +109,7 @@ def _articles(handle: IO[bytes]) -> Iterator[Node]:
     def walk(node: Node, path: tuple[str, ...]) -> Iterator[Node]:
         said = node["data"]
         if node["type"] == "article":
-            same = {"cid": said["cid"], "id": said["id"], "number": said["num"], "state": said["etat"]}
+            same = {"cid": said["cid"], "id": said["id"], "number": said["num"].strip(), "state": said["etat"]}
             yield same | {"section_path": " > ".join(path), "text": plain(said["texte"])}
         for child in node.get("children", ()):
             yield from walk(child, path if node["type"] == "code" else (*path, plain(said["title"])))

@@ -16,6 +16,7 @@ CODE = pd.DataFrame(
         "text": ["le préavis", "la démission", "le licenciement", "les congés payés", "le préavis de congé"],
     }
 )
+patient = settings(deadline=None)  # the machine may be busy
 tables = hnp.arrays(np.float64, st.tuples(st.integers(1, 5), st.integers(1, 30)), elements=st.integers(0, 4).map(float))
 
 
@@ -90,10 +91,10 @@ def test_articles_of_a_section_have_its_number():
 def test_bm25_finds_the_words_whatever_their_ending():
     documents = retrieval.tokenize(CODE["text"])
     assert documents[3][1:] == retrieval.tokenize(["congé payé"])[0]
-    scores = retrieval.bm25(documents, retrieval.tokenize(["des congés", "démissions", "inconnu"]))
+    scores = retrieval.bm25(documents, retrieval.tokenize(["des congés", "licenciements", "inconnu"]))
     assert scores.shape == (3, 5)
     assert (scores[0] > 0).tolist() == [False, False, False, True, True]
-    assert (scores[1] > 0).tolist() == [False, True, False, False, False]
+    assert (scores[1] > 0).tolist() == [False, False, True, False, False]
     assert (scores[2] == 0).all()
 
 
@@ -111,12 +112,14 @@ def test_bm25_is_the_published_formula():
         assert score == pytest.approx(expected, rel=1e-5)
 
 
+@patient
 @given(tables, st.integers(1, 40))
 def test_ranking_is_a_stable_sort(scores, depth):
     expected = np.argsort(-scores, axis=1, kind="stable")[:, :depth]
     assert (retrieval.ranking(scores, depth) == expected).all()
 
 
+@patient
 @given(tables, st.integers(1, 25), st.integers(1, 60), st.integers(0, 9))
 def test_fused_scores_are_sums_of_reciprocal_ranks(scores, depth, k, seed):
     other = np.random.default_rng(seed).permuted(scores, axis=1)
@@ -131,8 +134,11 @@ def test_fused_scores_are_sums_of_reciprocal_ranks(scores, depth, k, seed):
 def test_fusion_by_hand():
     fused = retrieval.rrf(np.array([[3.0, 2.0, 1.0]]), np.array([[0.0, 9.0, 0.0]]), depth=2)
     assert fused[0] == pytest.approx([1 / 61 + 1 / 62, 1 / 62 + 1 / 61, 0])
+    assert fused[0, 0] > fused[0, 1]  # equals: the first ranking decides
+    assert retrieval.ranking(retrieval.rrf(np.array([[1.0, 2.0]]), np.array([[2.0, 1.0]]))).tolist() == [[1, 0]]
 
 
+@patient
 @given(tables, st.integers(1, 8), st.integers(0, 99))
 def test_the_best_of_a_part_is_that_of_a_loop(scores, n_parts, seed):
     drawn = np.random.default_rng(seed).integers(0, n_parts, scores.shape[1])
@@ -156,6 +162,7 @@ def test_what_was_answered_before_is_remembered():
     assert alone[0] == pytest.approx([1 / 2, 1 / 2 + 1 / 2, 1 / 2, 1 / 2, 1 / 4, 0])
 
 
+@patient
 @given(st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=30), st.integers(1, 5), st.integers(0, 9))
 def test_rows_of_a_group_share_a_fold(groups, n_folds, seed):
     found = retrieval.folds(groups, n_folds, seed)
@@ -175,6 +182,7 @@ def by_hand(ranked, cited):
     return [float(first == 1), float(first <= 10), sum(hits[:20]) / len(cited), 1 / first, gain / ideal]
 
 
+@patient
 @given(
     st.integers(0, 99),
     st.integers(3, 25),

@@ -134,3 +134,6 @@ def test_the_real_passages_off_topic_share_nothing_with_the_sheets():
     assert not set(found) & set(frame["text"])
     bodies = {text.partition("\n")[2] for text in frame["text"]}
     assert not {text.partition("\n")[2] for text in found} & bodies
+    tfidf = TfidfVectorizer(sublinear_tf=True).fit([*found, *frame["text"]])
+    closest = (tfidf.transform(found) @ tfidf.transform(frame["text"]).T).max(axis=1).toarray()
+    assert (closest >= themes.ALIKE).mean() < 0.001  # one passage, on redundancy, that employers read too

@@ -14,6 +14,15 @@ TINY = Shape(vocabulary=37, context=12, width=16, layers=2, heads=2, hidden=24)
 RECIPE = Recipe(steps=12, batch=4, learning_rate=1e-2)
 
 
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Small tensors on several threads wait for one another on a busy machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 def some_rows(*size, seed=0):
     return torch.randint(TINY.vocabulary, size, generator=torch.Generator().manual_seed(seed))
 
@@ -38,13 +47,10 @@ def test_the_rate_rises_stays_below_its_peak_and_ends_at_the_floor(schedule):
     assert rates[:5] == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5])
     assert rates[-1] == pytest.approx(0.05)
     assert recipe.rate(150) == pytest.approx(0.05)
+    assert Recipe(steps=1, schedule=schedule).rate(0) == Recipe().learning_rate
     assert all(before >= after for before, after in pairwise(rates[4:]))
     cosine = [0.05 + 0.45 * (1 + math.cos(math.pi * (step - 4) / 95)) / 2 for step in (52, 89)]
     assert [rates[52], rates[89]] == pytest.approx(cosine if schedule == "cosine" else [0.5, 0.05 + 0.45 / 2])
-
-
-def test_the_shortest_training_has_a_rate():
-    assert Recipe(steps=1).rate(0) == Recipe().learning_rate
 
 
 def test_a_members_first_weights_depend_on_its_seed_alone():
@@ -184,11 +190,8 @@ def test_each_member_reads_its_rows_once_before_it_reads_them_again():
     assert torch.equal(alone[:, 0], seen[:, 1])
     other = torch.stack(list(islice(batches(rows[1:], 2, (5,)), 6)))
     assert not torch.equal(other, alone)
-
-
-def test_a_batch_may_be_larger_than_the_rows():
-    (drawn,) = next(batches([torch.arange(3)[:, None]], 8, (0,)))
-    assert torch.bincount(drawn[:, 0]).tolist() in ([3, 3, 2], [3, 2, 3], [2, 3, 3])
+    (larger,) = next(batches([torch.arange(3)[:, None]], 8, (0,)))
+    assert sorted(torch.bincount(larger[:, 0]).tolist()) == [2, 3, 3]
 
 
 def test_what_each_token_costs_adds_up_to_the_loss():
