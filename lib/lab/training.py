@@ -15,7 +15,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from tqdm.auto import tqdm
+
+from lib.lab import progress
 
 
 @dataclass(frozen=True)
@@ -194,7 +195,7 @@ def _rotary(shape: Shape) -> tuple[Tensor, Tensor]:
     return angles.cos(), angles.sin()
 
 
-def pack(documents: Sequence[Sequence[int]], length: int, end: int = 0) -> Tensor:
+def pack(documents: Sequence[Sequence[int] | np.ndarray], length: int, end: int = 0) -> Tensor:
     """Documents put end to end and cut into rows of one context. The last, incomplete row is left out.
 
     Each row is `end`, then `length` tokens; documents are also separated by `end`. A model of such rows starts a
@@ -246,15 +247,17 @@ def train(
     groups = [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": gains, "weight_decay": 0.0}]
     optimizer = torch.optim.AdamW(groups, betas=(recipe.beta1, recipe.beta2), fused=True)
     losses = []
-    for step in tqdm(range(recipe.steps), desc=label, delay=2, leave=False):
-        for group in optimizer.param_groups:
-            group["lr"] = recipe.rate(step)
-        each = compute(next(data).to(device))
-        optimizer.zero_grad()
-        each.sum().backward()
-        _clip(weights, recipe.clip, stacked)
-        optimizer.step()
-        losses.append(each.detach())
+    with progress.bar(label or "training", recipe.steps) as advance:
+        for step in range(recipe.steps):
+            for group in optimizer.param_groups:
+                group["lr"] = recipe.rate(step)
+            each = compute(next(data).to(device))
+            optimizer.zero_grad()
+            each.sum().backward()
+            _clip(weights, recipe.clip, stacked)
+            optimizer.step()
+            losses.append(each.detach())
+            advance(1)
     return torch.stack(losses).cpu().numpy()
 
 
@@ -306,17 +309,16 @@ def generate(
     draws = [torch.Generator().manual_seed(int(seed)) for seed in seeds]
     device = model.embedding.device
     written = torch.full((model.members, count, length + 1), start, device=device)
-    progress = tqdm(total=count * length, desc=label, delay=2, leave=False)
-    for first in range(0, count, at_once):
-        rows = written[:, first : first + at_once]
-        cache = _empty_cache(model, model.members * rows.shape[1], length)
-        uniform = torch.stack([torch.rand(rows.shape[1], length, generator=draw) for draw in draws]).to(device)
-        for position in range(length):
-            state = model.hidden(rows[..., position : position + 1], cache, position)  # (E, B, D)
-            logits = torch.bmm(state, model.embedding.mT)
-            rows[..., position + 1] = _draw(logits, uniform[..., position], temperature, top_p)
-        progress.update(rows.shape[1] * length)
-    progress.close()
+    with progress.bar(label or "writing", count * length) as advance:
+        for first in range(0, count, at_once):
+            rows = written[:, first : first + at_once]
+            cache = _empty_cache(model, model.members * rows.shape[1], length)
+            uniform = torch.stack([torch.rand(rows.shape[1], length, generator=draw) for draw in draws]).to(device)
+            for position in range(length):
+                state = model.hidden(rows[..., position : position + 1], cache, position)  # (E, B, D)
+                logits = torch.bmm(state, model.embedding.mT)
+                rows[..., position + 1] = _draw(logits, uniform[..., position], temperature, top_p)
+            advance(rows.shape[1] * length)
     return written.cpu()
 
 

@@ -173,3 +173,24 @@ def test_a_tables_numpy_numbers_are_numbers_too(shown):
     frame = pd.DataFrame({"a": np.array([1.5], dtype=np.float32), "b": np.array([1500], dtype=np.int16)})
     plots.table(frame, columns={"fr": {"a": "a", "b": "b"}}, caption={"fr": ""}, decimals=1)
     assert re.findall(r"<td.*?>(.*?)</td>", shown[0][0]["text/html"]) == ["1,5", "1\u202f500"]
+
+
+def test_a_compact_drawing_is_the_same_picture_in_fewer_bytes(monkeypatch, shown):
+    import io
+
+    import resvg_py
+    from PIL import Image
+
+    plain = []
+    monkeypatch.setattr(plots, "_compact", lambda svg: plain.append(svg) or svg)
+    plots.show(draw, labels=LABELS)
+    monkeypatch.undo()
+    assert len(plain) == 2
+    for svg in plain:
+        small = plots._compact(svg)
+        assert len(small) < 0.9 * len(svg)
+        both = [bytes(resvg_py.svg_to_bytes(svg_string=one)) for one in (svg, small)]
+        before, after = (np.asarray(Image.open(io.BytesIO(png)).convert("L"), dtype=int) for png in both)
+        assert before.shape == after.shape
+        assert abs(before - after).mean() < 0.2  # of 255 grey levels
+        assert abs(before - 255).mean() > 1  # not an empty page
