@@ -295,8 +295,10 @@ def _data(options: argparse.Namespace) -> int:
 
 def _lab(options: argparse.Namespace) -> int:
     from lib.lab import paths
+    from lib.press.engine import QUIET
 
     os.chdir(paths.root())
+    os.environ.setdefault("PYTHONWARNINGS", QUIET)
     os.execv(sys.executable, [sys.executable, "-m", "jupyter", "lab", "notebooks"])
 
 

@@ -4,6 +4,7 @@ import datetime as dt
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from typing import Any
 from lib.lab import paths
 from lib.lab.cache import atomic, locked
 from lib.press import identity, record, store
-from lib.press.console import Bar, Board
+from lib.press.console import Bar, Board, say
 from lib.press.notebooks import Notebook
 
 WATTS_PER_CORE = 10.0  # assumed draw of a busy core with its share of the machine; an estimate, said so in the record
@@ -106,14 +107,20 @@ def prepare_inputs(notebook: Notebook) -> str:
         sources.fetch(*(name for name in notebook.inputs if name in sources.load()))
     except sources.SourceError as error:
         return str(error)
-    for name in notebook.inputs:
-        if identity.is_derived(name):
-            command = [sys.executable, "-m", "lib.lab.prepare", name]
-            environment = {**os.environ, "PYTHONHASHSEED": "0", "TOKENIZERS_PARALLELISM": "false"}
-            done = subprocess.run(command, cwd=paths.root(), env=environment, stderr=subprocess.PIPE, text=True)
-            if done.returncode:
-                return f"{name} could not be made: {(done.stderr.strip().splitlines() or ['no message'])[-1]}"
-    return ""
+    return next((problem for name in notebook.inputs if identity.is_derived(name) and (problem := _prepare(name))), "")
+
+
+def _prepare(name: str) -> str:
+    """Make a derived file in a process of its own, passing on the progress it tells; return what went wrong."""
+    command = [sys.executable, "-m", "lib.lab.prepare", name]
+    environment = {**os.environ, "PYTHONHASHSEED": "0", "TOKENIZERS_PARALLELISM": "false", "CI": "true"}
+    last = "no message"
+    with subprocess.Popen(command, cwd=paths.root(), env=environment, stderr=subprocess.PIPE, text=True) as work:
+        for line in work.stderr or ():
+            last = line.strip() or last
+            if re.search(r": \d+%, \d+ s$", last):
+                say(last)
+    return f"{name} could not be made: {last}" if work.returncode else ""
 
 
 def _execute(notebook: Notebook, profile: str, made: identity.Identity, working: Path, bar: Bar | None) -> str:
