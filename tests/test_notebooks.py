@@ -33,8 +33,8 @@ def test_smoke_run_ends_with_all_that_the_prose_names(notebook):
     other = {slug: result.record for slug in NOTEBOOKS if (result := store.deciding(slug))}
     context = prose.Context(found, other.get)
     for cell in notebook.cells:
-        if cell.kind == "markdown" and cell.lang:
-            prose.fill(cell.source, context, cell.lang, prose.Where(notebook.path.name, cell.index))
+        for text in check.prose_of(cell):
+            prose.fill(text, context, cell.lang or "fr", prose.Where(notebook.path.name, cell.index))
     executed = record.read_notebook(outcome.result.notebook)
     outputs = [output for cell in executed["cells"] for output in cell.get("outputs") or []]
     drawn = [(output.get("metadata") or {}).get("guidon", {}).get("lang") for output in outputs]

@@ -48,8 +48,9 @@ def check_notebook(notebook: Notebook, states: bool = True) -> list[Problem]:
     found += [Problem(name, cell, "outputs", message) for cell, message in _outputs(notebook.path)]
     known = known_names(notebook)
     for cell in notebook.cells:
-        if cell.kind == "markdown" or "fig-cap" in cell.source:
-            found += [Problem(name, cell.index, "names", message) for message in _names(cell.source, known)]
+        found += [
+            Problem(name, cell.index, "names", message) for text in prose_of(cell) for message in _names(text, known)
+        ]
         if cell.kind == "markdown" and "typed" not in cell.tags:
             found += [Problem(name, cell.index, "numbers", message) for message in typed_numbers(cell.source)]
     if states:
@@ -169,6 +170,17 @@ def options(cell: Cell) -> dict[str, Any]:
     lines = [line[2:].removeprefix(" ") for line in cell.source.splitlines() if line.startswith("#|")]
     found = yaml.safe_load("\n".join(lines))
     return found if isinstance(found, dict) else {}
+
+
+def prose_of(cell: Cell) -> list[str]:
+    """The texts of a cell that name results: the whole of a prose cell, captions and alternative texts of a figure."""
+    if cell.kind != "code":
+        return [cell.source] if cell.kind == "markdown" else []
+    try:
+        found = [options(cell).get(name) for name in ("fig-cap", "fig-alt")]
+    except yaml.YAMLError:
+        return []  # told as a problem of the code
+    return [str(text) for texts in found if isinstance(texts, dict) for text in texts.values()]
 
 
 def _figure(cell: Cell) -> Iterator[str]:

@@ -85,6 +85,16 @@ def test_names_are_known_before_and_after_a_run(project):
     assert rules(check_notebook(notebook)) == ["names"]
 
 
+def test_names_in_captions_are_known_even_when_lines_break_in_them(project):
+    figure = (
+        "#| label: fig-a\n#| fig-cap:\n#|   fr: >-\n#|     Vaut {{\n#|     {name} }}.\n#|   en: It is {{ mean }}.\n"
+        "#| fig-alt: {{fr: a, en: b}}\nplots.show(draw, labels={})"
+    )
+    for name, expected in (("mean", []), ("maen", ["names"])):
+        body = [*BODY, figure.replace("{name}", name).replace("{{fr", "{fr").replace("b}}", "b}")]
+        assert rules(check_file(project.write(body=body))) == expected
+
+
 def test_outputs_in_a_source_are_found(project):
     path = project.write()
     raw = json.loads(path.read_text())
