@@ -13,6 +13,7 @@ HEAD = {
     "categories": {"fr": ["données"], "en": ["data"]},
     "kind": "claim",
     "claim": {"fr": "On dit que.", "en": "They say that.", "source": "A note (1 April 2024)"},
+    "effect": {"fr": "L'écart moyen", "en": "Mean gap"},
     "profiles": {"smoke": {"size": 10}, "quick": {}, "full": {"size": 1000}},
 }
 PARAMETERS = "seed: int = 0  # any whole number\nsize: int = 100  # rows: enough for a test"

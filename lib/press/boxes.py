@@ -45,16 +45,19 @@ def badge(verdict: str | None, lang: str) -> str:
     return f'<span class="verdict verdict-{verdict}">{mark} {WORDS[lang][verdict]}</span>'
 
 
-def effect(record: Mapping[str, Any], lang: str) -> str:
-    """The headline value with its unit and interval, or nothing."""
+def effect(notebook: Notebook, record: Mapping[str, Any], lang: str) -> str:
+    """What the headline value is, the value with its unit, and its interval; or nothing."""
     name = (record.get("verdict") or {}).get("effect")
     result = record["results"].get(name) if name else None
     if not result:
         return ""
-    text = prose.format_result(result, "unit", lang, prose.interval_places(result))
+    share = result.get("unit") == "share"
+    text = prose.format_result(result, "unit", lang, "" if share else prose.interval_places(result))
     if result.get("ci"):
-        text += f" ({prose.format_result(result, 'ci', lang)}, {WORDS[lang]['interval']})"
-    return text
+        ends = prose.format_result(result, "ci", lang, "percent, 0" if share else "")
+        text += f" ({ends}, {WORDS[lang]['interval']})"
+    label = notebook.text("effect", lang)
+    return f"{typographic(label)}{_colon(lang)} {text}" if label else text
 
 
 def verdict_box(notebook: Notebook, result: store.Result, lang: str) -> str:
@@ -67,7 +70,7 @@ def verdict_box(notebook: Notebook, result: store.Result, lang: str) -> str:
         f"<footer>{words['source']}{_colon(lang)} {inline(_in(claim.get('source', ''), lang))}</footer></blockquote>",
     ]
     if verdict:
-        told = effect(record, lang)
+        told = effect(notebook, record, lang)
         parts.append(f'<p class="verdict-line">{badge(verdict["value"], lang)}')
         parts.append(f' <span class="verdict-effect">{escape(told)}</span></p>' if told else "</p>")
         rule = (verdict.get("rule") or {}).get(lang, "")

@@ -79,6 +79,8 @@ def _front_matter(notebook: Notebook) -> Iterator[str]:
     claim = notebook.meta.get("claim") or {}
     if notebook.kind == "claim" and not all(claim.get(part) for part in (*LANGS, "source")):
         yield "a claim needs claim.fr, claim.en and claim.source"
+    if notebook.kind == "claim" and not all(notebook.text("effect", lang) for lang in LANGS):
+        yield "a claim needs effect.fr and effect.en: what the verdict's headline value is"
     if not re.fullmatch(r"\d{4}-\d\d-\d\d", str(notebook.meta.get("date"))):
         yield "front matter lacks a date such as 2026-11-24"
     for profile in (notebook.meta.get("profiles") or {}) | {"smoke": None, "quick": None}:

@@ -197,7 +197,7 @@ def claims_table(notebooks: list[Notebook], shown: Mapping[str, store.Result], l
         rows.append(
             f'<tr><th scope="row"><a href="posts/{notebook.slug}.html">{claim}</a></th>'
             f'<td data-sort="{verdict}">{boxes.badge(result.verdict, lang) or words["none"]}</td>'
-            f"<td>{boxes.escape(boxes.effect(result.record, lang))}</td>"
+            f"<td>{boxes.escape(boxes.effect(notebook, result.record, lang))}</td>"
             f'<td data-sort="{day}"><time datetime="{day}">'
             f"{prose.format_day(dt.date.fromisoformat(day), lang, 'medium')}</time>"
             f" <code>{result.profile}</code></td></tr>"
@@ -220,7 +220,7 @@ def readme_table(notebooks: list[Notebook], shown: Mapping[str, store.Result]) -
             claim = str((notebook.meta.get("claim") or {}).get("en", "")).replace("|", "\\|")
             path = notebook.path.relative_to(paths.root())
             verdict = WORDS["en"][result.verdict or "none"].lower()
-            lines.append(f"| [{claim}]({path}) | {verdict} | {boxes.effect(result.record, 'en')} |")
+            lines.append(f"| [{claim}]({path}) | {verdict} | {boxes.effect(notebook, result.record, 'en')} |")
     return "\n".join(lines)
 
 

@@ -16,6 +16,8 @@ VERDICT_WORDS = {
     "mixed": {"fr": "tient en partie", "en": "holds in part"},
     "undecided": {"fr": "reste indécise", "en": "is undecided"},
 }
+# Units that notebooks write in English and that are not signs; a share is written in per cent.
+UNITS = {"bits/byte": {"fr": "bits par octet", "en": "bits per byte"}, "perplexity": {"fr": "de perplexité"}}
 # Code, mathematics and raw blocks are left alone; `\{{` is a brace that is meant.
 _KEPT = re.compile(
     r"^(?P<fence>`{3,}|~{3,})[^\n]*\n.*?^(?P=fence)[^\n]*$|`+[^`\n]+`+|\$\$.+?\$\$|\$[^\s$](?:[^$\n]*[^\s$])?\$(?!\d)"
@@ -189,8 +191,11 @@ def _signed(result: Mapping[str, Any], argument: str, lang: str) -> str:
 
 
 def _unit(result: Mapping[str, Any], argument: str, lang: str) -> str:
+    unit = result.get("unit")
+    if unit in ("share", "times"):
+        return (_percent if unit == "share" else _ratio)(result, argument, lang)
     value = _decimal(_number(result), lang, int(argument)) if argument else _plain(result, "", lang)
-    return f"{value}{NBSP}{result['unit']}" if result.get("unit") else value
+    return f"{value}{NBSP}{UNITS.get(unit, {}).get(lang, unit)}" if unit else value
 
 
 def _ratio(result: Mapping[str, Any], argument: str, lang: str) -> str:
