@@ -40,7 +40,7 @@ def test_the_box_gives_claim_verdict_effect_rule_and_profile(website):
     for text in (
         "On dit que.",
         "Tient",
-        "0,50\u00a0points (de 0,40 à 0,60, intervalle à 95\u00a0%)",
+        "L’écart moyen\u00a0: 0,50\u00a0points (de 0,40 à 0,60, intervalle à 95\u00a0%)",
         "La règle.",
         "quick",
     ):
@@ -159,7 +159,7 @@ def test_the_readme_table_is_generated_between_its_marks(website):
     assert pages.update_readme()
     text = readme.read_text()
     assert (
-        "| [They say that.](notebooks/data/01_tiny.ipynb) | holds | 0.50\u00a0points (0.40 to 0.60, 95% interval) |"
+        "| [They say that.](notebooks/data/01_tiny.ipynb) | holds | Mean gap: 0.50\u00a0points (0.40 to 0.60, 95% interval) |"
         in text
     )
     assert (text.startswith("before\n"), text.endswith("after\n")) == (True, True)
