@@ -58,3 +58,4 @@ def test_every_input_has_a_licence_and_an_attribution():
             if name in known:
                 assert known[name].licence
                 assert set(known[name].attribution) == set(LANGS)
+                assert known[name].licence.replace("-", " ") in known[name].attribution["en"]

@@ -225,9 +225,5 @@ def attributions(notebook: Notebook, lang: str) -> str:
     from lib.lab import sources
 
     known = sources.load()
-    rows = [
-        f"<li>{inline(known[name].attribution[lang])} ({escape(known[name].licence)})</li>"
-        for name in notebook.inputs
-        if name in known
-    ]
+    rows = [f"<li>{inline(known[name].attribution[lang])}</li>" for name in notebook.inputs if name in known]
     return f"## {WORDS[lang]['data']}\n\n" + raw(f'<ul class="attributions">{"".join(rows)}</ul>') if rows else ""

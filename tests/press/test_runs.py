@@ -15,11 +15,6 @@ from lib.press.notebooks import load, select
 from tests.conftest import BODY
 
 
-@pytest.fixture(autouse=True)
-def pinned(monkeypatch):
-    """The empty list of sources is read from the temporary project."""
-
-
 def run(notebook, profile="quick", **options):
     return runs.run(notebook, profile, **options)
 
@@ -205,3 +200,21 @@ def test_cores_are_never_exceeded():
         worker.join()
     assert (most[0] <= 4, now[0], cores.free) == (True, 0, 4)
     assert cores.take(9) == 4
+
+
+def test_a_derived_input_is_made_first_and_tells_how_far_it_is(project, monkeypatch, capsys):
+    (project.root / "lab").mkdir()
+    for name in ("slow", "broken"):
+        (project.root / "lab" / f"{name}.py").touch()
+    maker = project.root / "python"  # stands for `python -m lib.lab.prepare NAME`
+    maker.write_text(
+        "#!/bin/sh\necho a warning >&2\necho 'making it: 40%, 3 s' >&2\n"
+        'test "$*" = "-m lib.lab.prepare slow.file" || { echo "ValueError: no luck" >&2; exit 1; }\n'
+    )
+    maker.chmod(0o755)
+    monkeypatch.setattr(runs.paths, "lab_dir", lambda: project.root / "lab")
+    monkeypatch.setattr(runs.sys, "executable", str(maker))
+    assert runs.prepare_inputs(load(project.write(head={"inputs": ["slow.file"]}))) == ""
+    assert capsys.readouterr().err == "making it: 40%, 3 s\n"
+    problem = runs.prepare_inputs(load(project.write(head={"inputs": ["slow.file", "broken.file"]})))
+    assert problem == "broken.file could not be made: ValueError: no luck"
