@@ -64,10 +64,10 @@ def verdict_box(notebook: Notebook, result: store.Result, lang: str) -> str:
     """The claim, its source, the verdict, the effect, the rule, and what decided."""
     words, record = WORDS[lang], result.record
     claim = notebook.meta.get("claim") or {}
-    verdict = record.get("verdict") or {}
+    verdict, heard = record.get("verdict") or {}, _source(claim.get("source", ""), lang)
     parts = [
         f'<p class="claim-label">{words["claim"]}</p><blockquote><p>{inline(claim.get(lang, ""))}</p>',
-        f"<footer>{words['source']}{_colon(lang)} {inline(_in(claim.get('source', ''), lang))}</footer></blockquote>",
+        f"<footer>{words['source']}{_colon(lang)} {inline(heard)}</footer></blockquote>",
     ]
     if verdict:
         told = effect(notebook, record, lang)
@@ -82,8 +82,10 @@ def verdict_box(notebook: Notebook, result: store.Result, lang: str) -> str:
     return raw(f'<div class="claim-box claim-{verdict.get("value", "none")}">{"".join(parts)}</div>')
 
 
-def _in(value: object, lang: str) -> str:
-    return str(value.get(lang, "")) if isinstance(value, Mapping) else str(value)
+def _source(value: object, lang: str) -> str:
+    """Where a claim was heard, without the letter by which notebooks tell texts apart."""
+    text = str(value.get(lang, "")) if isinstance(value, Mapping) else str(value)
+    return re.sub(r"^[A-Z], ", "", text)
 
 
 def _colon(lang: str) -> str:

@@ -57,6 +57,19 @@ def test_the_box_gives_claim_verdict_effect_rule_and_profile(website):
         assert text in whole
 
 
+@pytest.mark.parametrize(
+    ("source", "fr"),
+    [
+        ("E, an article (2024)", "an article (2024)"),
+        ({"fr": "B, une note", "en": "B, a note"}, "une note"),
+        ("Essai", "Essai"),
+        ("", ""),
+    ],
+)
+def test_a_source_is_told_in_the_language_without_its_letter(source, fr):
+    assert boxes._source(source, "fr") == fr
+
+
 def test_scraps_are_dropped_and_printed_text_stays(website):
     posts.write()
     made = json.loads((website.root / "posts/tiny.ipynb").read_text())
