@@ -186,8 +186,10 @@ def interval_places(result: Mapping[str, Any]) -> str:
 
 
 def _signed(result: Mapping[str, Any], argument: str, lang: str) -> str:
-    value = _number(result)
-    return ("+" if value > 0 else "") + _decimal(value, lang, _places(argument, min(3, _significant(value, 2))))
+    value, sign = _number(result), "+" if _number(result) > 0 else ""
+    if argument.startswith("percent"):
+        return sign + _percent(result, argument.removeprefix("percent").strip(" ,"), lang)
+    return sign + _decimal(value, lang, _places(argument, min(3, _significant(value, 2))))
 
 
 def _unit(result: Mapping[str, Any], argument: str, lang: str) -> str:

@@ -36,6 +36,8 @@ CONTEXT = Context(RECORD, other={"rag": RECORD}.get)
         ("{{ mrr | ci(percent 0) }}", "de 19\u00a0% à 24\u00a0%", "19% to 24%"),
         ("{{ gain | signed(2) }}", "\u22120,03", "\u22120.03"),
         ("{{ count }}", "11\u202f545", "11,545"),
+        ("{{ part | signed(percent) }}", "+54\u00a0%", "+54%"),
+        ("{{ part | signed(percent, 1) }}", "+54,2\u00a0%", "+54.2%"),
         ("{{ part | unit }}", "54\u00a0%", "54%"),
         ("{{ quotient | unit }}", "1,5\u00a0fois", "1.5\u00a0times"),
         ("{{ cost | unit(2) }}", "1,77\u00a0bits par octet", "1.77\u00a0bits per byte"),
