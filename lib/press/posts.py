@@ -147,11 +147,7 @@ class Body:
         yield from (("markdown", boxes.notice(text), []) for text in notices)
         if self.notebook.kind != "tutorial":
             yield "markdown", boxes.verdict_box(self.notebook, self.result, self.lang), []
-        for cell in _opening_first(self.notebook.cells[1:]):
-            if cell.kind == "markdown" and cell.lang in (self.lang, None):
-                yield "markdown", self.filled(cell.source, cell), []
-            elif cell.kind == "code":
-                yield from self._code(cell)
+        yield from self._body()
         download = f"{self.notebook.slug}/{self.notebook.path.name}"
         for text in (
             boxes.references(self.notebook, self.lang),
@@ -161,11 +157,36 @@ class Body:
             if text:
                 yield "markdown", text, []
 
-    def _code(self, cell: Cell) -> Iterator[tuple[str, str, list[dict[str, Any]]]]:
-        kept = "\n".join(line for line in cell.source.splitlines() if not line.startswith("#|")).strip("\n")
-        if "solution" in cell.tags or self.notebook.kind != "tutorial":
-            summary = WORDS[self.lang]["solution" if "solution" in cell.tags else "code"]
-            kept = f'#| code-fold: true\n#| code-summary: "{summary}"\n{kept}'
+    def _body(self) -> Iterator[tuple[str, str, list[dict[str, Any]]]]:
+        """The notebook's own cells; in a post, code that shows nothing is folded together with what comes next."""
+        waiting: list[str] = []
+        for cell in _opening_first(self.notebook.cells[1:]):
+            if cell.kind == "markdown" and cell.lang in (self.lang, None):
+                yield from self._folded(waiting)
+                waiting = []
+                yield "markdown", self.filled(cell.source, cell), []
+            elif cell.kind == "code":
+                source = "\n".join(line for line in cell.source.splitlines() if not line.startswith("#|")).strip("\n")
+                plain, figures = self._outputs(cell)
+                if self.notebook.kind == "tutorial":
+                    summary = WORDS[self.lang]["solution"] if "solution" in cell.tags else ""
+                    yield "code", _fold(source, summary) if summary else source, plain
+                else:
+                    waiting.append(source)
+                    if plain or figures:
+                        yield from self._folded(waiting, plain)
+                        waiting = []
+                yield from (("markdown", figure, []) for figure in figures)
+        yield from self._folded(waiting)
+
+    def _folded(
+        self, sources: list[str], outputs: list[dict[str, Any]] | None = None
+    ) -> Iterator[tuple[str, str, list[dict[str, Any]]]]:
+        if sources:
+            yield "code", _fold("\n\n".join(sources), WORDS[self.lang]["code"]), outputs or []
+
+    def _outputs(self, cell: Cell) -> tuple[list[dict[str, Any]], list[str]]:
+        """What a code cell shows in this language: outputs as they are, and figures as Markdown."""
         outputs = self.outputs.get(cell.id)
         if outputs is None:
             outputs = self.by_source.get(cell.source, [])
@@ -179,11 +200,9 @@ class Body:
             if "image/svg+xml" in data:
                 figures.append(self._figure(cell, data["image/svg+xml"], len(figures)))
             else:
-                plain.append(
-                    {name: value for name, value in output.items() if name != "execution_count"} | _counted(output)
-                )
-        yield "code", kept, plain
-        yield from (("markdown", figure, []) for figure in figures)
+                kept = {name: value for name, value in output.items() if name != "execution_count"}
+                plain.append(kept | _counted(output))
+        return plain, figures
 
     def _figure(self, cell: Cell, svg: str | list[str], number: int) -> str:
         options = check.options(cell)
@@ -198,6 +217,11 @@ class Body:
         self.figures.append((path.name, alt))
         self.files.append(path)
         return f'![{caption}]({self.notebook.slug}/{path.name}){{#{label} fig-alt="{alt}"}}\n'
+
+
+def _fold(source: str, summary: str) -> str:
+    """Code that the reader opens."""
+    return f'#| code-fold: true\n#| code-summary: "{summary}"\n{source}'
 
 
 def _opening_first(cells: tuple[Cell, ...]) -> list[Cell]:

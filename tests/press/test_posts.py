@@ -78,6 +78,19 @@ def test_scraps_are_dropped_and_printed_text_stays(website):
     assert not any(line.startswith("#| fig") for cell in made["cells"] for line in cell["source"].splitlines())
 
 
+def test_code_that_shows_nothing_is_folded_with_what_comes_next(website):
+    posts.write()
+    made = json.loads((website.root / "posts/tiny.ipynb").read_text())["cells"]
+    code = [cell["source"] for cell in made if cell["cell_type"] == "code"]
+    assert len(code) == 2
+    assert all(source.startswith('#| code-fold: true\n#| code-summary: "Code"\n') for source in code)
+    assert [part in code[0] for part in ("size: int", "import numpy", "results.rule(", 'results.record("mean"')] == [
+        True
+    ] * 4
+    assert "results.verdict(" in code[1]
+    assert "plots.show(draw" in code[1]
+
+
 def test_a_post_begins_with_prose(website):
     posts.write()
     kinds = [cell["cell_type"] for cell in json.loads((website.root / "posts/tiny.ipynb").read_text())["cells"]]
