@@ -295,7 +295,7 @@ def _data(options: argparse.Namespace) -> int:
 
 def _lab(options: argparse.Namespace) -> int:
     from lib.lab import paths
-    from lib.press.engine import QUIET
+    from lib.press.environment import QUIET
 
     os.chdir(paths.root())
     os.environ.setdefault("PYTHONWARNINGS", QUIET)

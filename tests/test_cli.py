@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 
@@ -77,3 +78,13 @@ def test_a_failed_run_is_status_1_and_says_where_the_traceback_is(project, capsy
 @pytest.mark.parametrize("command", ["list", "check", "reproduce", "run"])
 def test_an_empty_project_is_no_error(project, command):
     assert main([command]) == 0
+
+
+def test_lab_opens_the_notebooks_of_the_project(project, monkeypatch):
+    project.write()
+    started = []
+    monkeypatch.setattr("os.execv", lambda program, words: started.append((program, words[1:], os.getcwd())))
+    monkeypatch.setenv("PYTHONWARNINGS", "")
+    monkeypatch.chdir(project.root)
+    main(["lab"])
+    assert started == [(sys.executable, ["-m", "jupyter", "lab", "notebooks"], str(project.root))]
