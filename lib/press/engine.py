@@ -1,4 +1,4 @@
-"""The Papermill engine `guidon`: a plain kernel in a fixed environment. Knows nothing of records."""
+"""The Papermill engine `guidon`: a kernel in a fixed environment, warm where it can be. Knows nothing of records."""
 
 import contextlib
 import os
@@ -13,6 +13,7 @@ from papermill.utils import merge_kwargs, remove_args
 from traitlets.config import Config
 
 from lib.press.environment import kernel_environment
+from lib.press.provisioner import WarmKernelManager
 
 
 def _then(first: Callable[..., Any], second: Callable[[], None]) -> Callable[..., None]:
@@ -24,7 +25,7 @@ def _then(first: Callable[..., Any], second: Callable[[], None]) -> Callable[...
 
 
 class GuidonEngine(NBClientEngine):
-    """Papermill's own engine with a fixed kernel environment. Options: threads, workdir, on_cell."""
+    """Papermill's own engine with a fixed kernel environment. Options: threads, workdir, on_cell, warm."""
 
     @classmethod
     def execute_managed_notebook(
@@ -39,9 +40,10 @@ class GuidonEngine(NBClientEngine):
         threads: int = 1,
         workdir: str | None = None,
         on_cell: Callable[[], None] | None = None,
+        warm: bool = True,
         **kwargs: Any,
     ) -> Any:
-        """Execute the notebook; failures are kept in it, as Papermill does."""
+        """Execute the notebook; failures are kept in it, as Papermill does. warm: False starts a plain kernel."""
         if on_cell is not None:
             nb_man.cell_complete = _then(nb_man.cell_complete, on_cell)
         options = merge_kwargs(
@@ -55,6 +57,8 @@ class GuidonEngine(NBClientEngine):
             stderr_file=stderr_file,
             ipython_hist_file=":memory:",
         )
+        if warm:
+            options["kernel_manager_class"] = WarmKernelManager
         with _sockets() as config:
             client = PapermillNotebookClient(nb_man, config=config, **options)
             return client.execute(env=kernel_environment(threads), **({"cwd": workdir} if workdir else {}))

@@ -5,6 +5,12 @@ import os
 QUIET = "ignore:IProgress not found"  # tqdm's, on import, where ipywidgets are missing: no reader's concern
 
 
+# Every library's own way to be told its threads; read when it is loaded.
+THREADS = tuple(
+    f"{name}_NUM_THREADS" for name in ("OMP", "MKL", "OPENBLAS", "NUMEXPR", "NUMBA", "VECLIB_MAXIMUM", "RAYON")
+)
+
+
 def kernel_environment(threads: int = 1) -> dict[str, str]:
     """The environment of every run: same hash seed, threads, locale and time zone; no call to a hub."""
     fixed = {
@@ -19,6 +25,5 @@ def kernel_environment(threads: int = 1) -> dict[str, str]:
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",
         "PYTHONWARNINGS": QUIET,
     }
-    counted = ("OMP", "MKL", "OPENBLAS", "NUMEXPR", "NUMBA", "VECLIB_MAXIMUM", "RAYON")
-    fixed |= {f"{name}_NUM_THREADS": str(threads) for name in counted}
+    fixed |= {name: str(threads) for name in THREADS}
     return {**os.environ, **fixed}
