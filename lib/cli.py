@@ -38,6 +38,10 @@ def build_parser() -> argparse.ArgumentParser:
     again.add_argument("--profile", default="quick", help="quick (default) or full")
     again.add_argument("--new", action="store_true", help="only what was not reproduced here yet")
     again.add_argument("--json", action="store_true", help="machine-readable")
+    compare = add("compare", _compare, "Put two results side by side, value by value.")
+    compare.add_argument("one", metavar="A", help="SLUG, SLUG:PROFILE, or the folder of a run")
+    compare.add_argument("other", metavar="B", help="the same")
+    compare.add_argument("--json", action="store_true", help="machine-readable")
     accept = add("accept", _accept, "Make the last good run the published result.")
     accept.add_argument("slugs", nargs="+", metavar="SLUG")
     accept.add_argument("--profile", default="quick", help="quick (default) or full")
@@ -206,6 +210,30 @@ def _report_reproduction(options: argparse.Namespace, found: list[dict[str, Any]
                 + ("all of it was reproduced here" if options.new else "nothing is accepted yet")
             )
     return FAILED if failed or any(one["agree"] < one["total"] for one in found) else DONE
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from lib.press import reproduce, store
+
+    one, other = store.find(options.one), store.find(options.other)
+    rows = reproduce.side_by_side(one.record, other.record)
+    if options.json:
+        _print_json(rows)
+        return DONE
+    told = [
+        [row["name"], *(_short(row[side]) for side in ("accepted", "here", "difference")), "" if row["ok"] else "*"]
+        for row in rows
+    ]
+    _rows(told, ("value", options.one, options.other, "difference", ""))
+    apart = sum(not row["ok"] for row in rows)
+    print(f"{len(rows) - apart} of {len(rows)} agree" + (f"; * marks the {apart} that do not" if apart else ""))
+    return DONE
+
+
+def _short(value: Any) -> str:
+    """A value in a table's cell."""
+    text = "-" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+    return text if len(text) <= 24 else text[:23] + "…"
 
 
 def _accept(options: argparse.Namespace) -> int:

@@ -88,3 +88,45 @@ def test_lab_opens_the_notebooks_of_the_project(project, monkeypatch):
     monkeypatch.chdir(project.root)
     main(["lab"])
     assert started == [(sys.executable, ["-m", "jupyter", "lab", "notebooks"], str(project.root))]
+
+
+def test_two_results_side_by_side(project, capsys):
+    project.write()
+    assert main(["run", "tiny"]) == 0
+    assert main(["accept", "tiny"]) == 0
+    assert main(["run", "tiny", "-p", "size=50"]) == 0
+    folder = next(path for path in (project.root / "build/runs/tiny").iterdir() if "50" in record_of(path))
+    capsys.readouterr()
+    assert main(["compare", "tiny", "tiny:quick"]) == 0
+    assert "2 of 2 agree" in capsys.readouterr().out
+    assert main(["compare", "tiny", str(folder)]) == 0
+    out = capsys.readouterr().out
+    assert "1 of 2 agree; * marks the 1 that do not" in out
+    assert out.splitlines()[1].startswith("mean ")
+    assert out.splitlines()[1].endswith("*")
+    assert main(["compare", "tiny", str(folder), "--json"]) == 0
+    mean, verdict = json.loads(capsys.readouterr().out)
+    assert mean["difference"] == mean["here"] - mean["accepted"] != 0
+    assert (verdict["name"], verdict["difference"]) == ("verdict", None)
+
+
+def record_of(folder):
+    """The parameters of a run, as text."""
+    return str(json.loads((folder / "record.json").read_text())["parameters"]) if folder.is_dir() else ""
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        (["tinny", "tiny"], 2, "no experiment tinny; there is tiny"),
+        (["tiny:slow", "tiny"], 2, "no profile 'slow'"),
+        (["tiny:full", "tiny"], 1, "has no result; `guidon run tiny` makes one"),
+        (["./nowhere", "tiny"], 1, "./nowhere holds no record.json"),
+    ],
+)
+def test_what_cannot_be_compared_is_one_sentence(project, words, status, said):
+    project.write()
+    done = guidon("compare", *words)
+    assert done.returncode == status
+    assert said in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1

@@ -56,6 +56,15 @@ def agree(before: Any, now: Any, tol: float) -> bool:
     return bool(before == now)
 
 
+def side_by_side(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Two records value by value: the rows of `compare`, with `difference` (other - one) where both are numbers."""
+    rows = compare(one, other)
+    for row in rows:
+        both = _is_number(row["accepted"]) and _is_number(row["here"])
+        row["difference"] = row["here"] - row["accepted"] if both else None
+    return rows
+
+
 def summary(accepted: store.Result, here: store.Result) -> dict[str, Any]:
     """What is kept and shown of one reproduction."""
     rows = compare(accepted.record, here.record)

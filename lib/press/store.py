@@ -1,13 +1,14 @@
 """Where runs and accepted results are kept, and in what state they are. Runs nothing."""
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lib.lab import paths
 from lib.press import identity, record
-from lib.press.notebooks import Notebook
+from lib.press.notebooks import PROFILES, Notebook, NotebookError, select
 
 STATES = ("missing", "failed", "hollow", "stale", "in-sync")
 
@@ -48,6 +49,28 @@ def accepted(slug: str) -> dict[str, Result]:
 def deciding(slug: str) -> Result | None:
     """The accepted result that decides the verdict: `full` where there is one, else `quick`."""
     return next(iter(accepted(slug).values()), None)
+
+
+def find(text: str) -> Result:
+    """A result by what a person writes: the folder of a run, `slug`, or `slug:profile`; the accepted one comes first.
+
+    Raises NotebookError for a name that is none, RecordError for a folder without a record or a slug without a result.
+    """
+    folder = Path(text)
+    if os.sep in text or folder.is_dir():
+        result = _result(folder)
+        if result is None:
+            raise record.RecordError(f"{text} holds no record.json; give the folder of a finished run")
+        return result
+    slug, _, profile = text.partition(":")
+    (notebook,) = select([slug])
+    if profile and profile not in PROFILES:
+        raise NotebookError(f"no profile {profile!r}; choose one of {', '.join(PROFILES)}")
+    result = accepted(slug).get(profile) if profile else deciding(slug)
+    result = result or local(notebook, profile or "quick")
+    if result is None:
+        raise record.RecordError(f"{text} has no result; `guidon run {slug}` makes one")
+    return result
 
 
 def run_folder(slug: str, profile: str, digest: str) -> Path:
