@@ -38,6 +38,16 @@ def build_parser() -> argparse.ArgumentParser:
     again.add_argument("--profile", default="quick", help="quick (default) or full")
     again.add_argument("--new", action="store_true", help="only what was not reproduced here yet")
     again.add_argument("--json", action="store_true", help="machine-readable")
+    sweep = add("sweep", _sweep, "Run a notebook over values of its parameters; one table, a figure a result.")
+    sweep.add_argument("slug", metavar="SLUG")
+    sweep.add_argument(
+        "-p", "--parameter", action="append", default=[], required=True, metavar="NAME=VALUES",
+        help="seed=0:10 or size=100,1000; all combinations are run",
+    )  # fmt: skip
+    sweep.add_argument("--zip", action="store_true", help="pair the values instead of combining them")
+    sweep.add_argument("--profile", default="quick", help="smoke, quick (default) or full")
+    sweep.add_argument("--jobs", type=int, default=1, help="runs at once; jobs times threads never exceeds the cores")
+    sweep.add_argument("--json", action="store_true", help="machine-readable")
     compare = add("compare", _compare, "Put two results side by side, value by value.")
     compare.add_argument("one", metavar="A", help="SLUG, SLUG:PROFILE, or the folder of a run")
     compare.add_argument("other", metavar="B", help="the same")
@@ -150,6 +160,41 @@ def _run(options: argparse.Namespace) -> int:
     for outcome in outcomes:
         _say_outcome(outcome)
     return FAILED if any(outcome.error for outcome in outcomes) else DONE
+
+
+def _sweep(options: argparse.Namespace) -> int:
+    from lib.press import console, sweep
+    from lib.press.notebooks import select
+
+    (notebook,) = select([options.slug])
+    values = sweep.parse(options.parameter)
+    chosen = sweep.points(notebook, options.profile, values, options.zip)  # refused before anything starts
+    with console.board() as board:
+        outcomes = sweep.run(notebook, options.profile, chosen, board, options.jobs)
+    frame = sweep.table(chosen, outcomes)
+    folder = sweep.keep(notebook, options.profile, list(values), frame)
+    failed = [outcome for outcome in outcomes if outcome.error]
+    if options.json:
+        print(frame.to_json(orient="records", indent=1))
+    else:
+        _say_sweep(notebook, outcomes, frame, list(values))
+        print(f"{len(frame)} points in {os.path.relpath(folder)}: table.csv, table.parquet, a figure for each result")
+    for outcome in failed[:3]:
+        print(f"{notebook.slug}: failed: {outcome.error}", file=sys.stderr)
+    return FAILED if failed else DONE
+
+
+def _say_sweep(notebook: Any, outcomes: list[Any], frame: Any, swept: list[str]) -> None:
+    """The headline value by condition, best first."""
+    from lib.press import sweep
+
+    verdicts = [outcome.result.record.get("verdict") or {} for outcome in outcomes if outcome.result]
+    names = [verdict["effect"] for verdict in verdicts if verdict.get("effect")] or sweep.numbers(frame, swept)
+    if not names or names[0] not in frame:
+        return
+    best = sweep.summary(frame, swept, names[0])
+    print(f"{names[0]}: mean over the seeds, 95% interval")
+    _rows([[_short(value) for value in row] for row in best.head(20).itertuples(index=False)], list(best.columns))
 
 
 def _say_outcome(outcome: Any) -> None:

@@ -21,6 +21,7 @@ from lib.press import identity, record, store
 from lib.press.console import Bar, Board, say
 from lib.press.notebooks import Notebook
 
+_prepared: set[tuple[str, str]] = set()  # derived files that this process has seen made: a sweep asks once
 WATTS_PER_CORE = 10.0  # assumed draw of a busy core with its share of the machine; an estimate, said so in the record
 
 
@@ -107,7 +108,14 @@ def prepare_inputs(notebook: Notebook) -> str:
         sources.fetch(*(name for name in notebook.inputs if name in sources.load()))
     except sources.SourceError as error:
         return str(error)
-    return next((problem for name in notebook.inputs if identity.is_derived(name) and (problem := _prepare(name))), "")
+    for name in notebook.inputs:
+        known = (str(paths.cache_dir()), name)
+        if identity.is_derived(name) and known not in _prepared:
+            problem = _prepare(name)
+            if problem:
+                return problem
+            _prepared.add(known)
+    return ""
 
 
 def _prepare(name: str) -> str:
