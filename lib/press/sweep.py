@@ -181,13 +181,12 @@ def draw(frame: "pd.DataFrame", swept: Sequence[str], name: str) -> str:
     groups = list(frame.groupby(others, sort=False)) if others else [((), frame)]
     for place, (key, some) in enumerate(groups):
         color, marker = plots.PALETTE[place % 7], plots.MARKERS[place % 7]
-        said = summary(some, [x] if x == SEED else [x, SEED], name) if x != SEED else None
         ax.scatter(some[x], some[name], s=12, color=color, alpha=0.6)
-        if said is not None:
-            ordered = said.sort_values(x)
+        if x != SEED:
+            line = summary(some, [x], name).sort_values(x)
             label = ", ".join(f"{one} = {value}" for one, value in zip(others, key, strict=True))
-            ax.fill_between(ordered[x], ordered["low"], ordered["high"], color=color, alpha=0.15, linewidth=0)
-            ax.plot(ordered[x], ordered["mean"], color=color, marker=marker, label=label or None)
+            ax.fill_between(line[x], line["low"], line["high"], color=color, alpha=0.15, linewidth=0)
+            ax.plot(line[x], line["mean"], color=color, marker=marker, label=label or None)
     ax.set(xlabel=x, ylabel=name)
     if others:
         ax.legend()

@@ -31,7 +31,7 @@ LIBRARIES = (  # what notebooks wait for most; one that is missing is left out
     "IPython.core.completerlib", "IPython.core.oinspect", "IPython.extensions.storemagic",
     "matplotlib_inline.backend_inline",
 )  # fmt: skip
-LAUNCHER = ["-m", "ipykernel_launcher"]  # the only command a fork can stand for
+LAUNCHER = ["-m", "ipykernel_launcher"]  # of this interpreter: the only command a fork can stand for
 PATIENCE_S = 60.0  # for the imports
 START = ("PYTHON", "LC_", "LANG", "LD_", "MPL", "CUDA", "HF_", "TRANSFORMERS_", "TOKENIZERS_", "PYTORCH", "TORCH")
 AVAILABLE = sys.platform == "linux" and hasattr(os, "pidfd_open")
@@ -133,7 +133,7 @@ def launch(command: Sequence[str], environment: Mapping[str, str], cwd: str) -> 
     if not AVAILABLE:
         _say_once("kernels start plain: warm ones need Linux")
         return None
-    if list(command[1:3]) != LAUNCHER:  # not a kernel of this interpreter
+    if list(command[:3]) != [sys.executable, *LAUNCHER]:  # not a kernel of this interpreter
         return None
     with _turn:
         _started += 1

@@ -100,7 +100,8 @@ def test_where_the_server_is_gone_kernels_are_plain_and_it_is_said_once(project,
 
 
 def test_another_interpreters_kernel_is_left_alone(own_server):
-    assert warm.launch(["ir", "--slave", "-f", "x.json"], dict(os.environ), "/") is None
+    for command in (["ir", "--slave", "-f", "x.json"], ["/usr/bin/python3", *warm.LAUNCHER, "-f", "x.json"]):
+        assert warm.launch(command, dict(os.environ), "/") is None
     assert own_server == {}
 
 
