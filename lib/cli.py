@@ -27,11 +27,9 @@ def build_parser() -> argparse.ArgumentParser:
     listing.add_argument("--json", action="store_true", help="machine-readable")
     run = add("run", _run, "Run notebooks headless; finished runs are kept.")
     run.add_argument("slugs", nargs="*", metavar="SLUG")
-    run.add_argument("--profile", default="quick", help="smoke, quick (default) or full")
     run.add_argument(
         "-p", "--parameter", action="append", default=[], metavar="NAME=VALUE", help="another value for a parameter"
     )
-    run.add_argument("--jobs", type=int, default=1, help="runs at once; jobs times threads never exceeds the cores")
     run.add_argument("--force", action="store_true", help="run again even when nothing changed")
     again = add("reproduce", _reproduce, "Run again what is published and compare, value by value.")
     again.add_argument("slugs", nargs="*", metavar="SLUG")
@@ -45,9 +43,12 @@ def build_parser() -> argparse.ArgumentParser:
         help="seed=0:10 or size=100,1000; all combinations are run",
     )  # fmt: skip
     sweep.add_argument("--zip", action="store_true", help="pair the values instead of combining them")
-    sweep.add_argument("--profile", default="quick", help="smoke, quick (default) or full")
-    sweep.add_argument("--jobs", type=int, default=1, help="runs at once; jobs times threads never exceeds the cores")
     sweep.add_argument("--json", action="store_true", help="machine-readable")
+    for command in (run, sweep):
+        command.add_argument("--profile", default="quick", help="smoke, quick (default) or full")
+        command.add_argument(
+            "--jobs", type=int, default=1, help="runs at once; jobs times threads never exceeds the cores"
+        )
     compare = add("compare", _compare, "Put two results side by side, value by value.")
     compare.add_argument("one", metavar="A", help="SLUG, SLUG:PROFILE, or the folder of a run")
     compare.add_argument("other", metavar="B", help="the same")

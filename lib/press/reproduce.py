@@ -35,19 +35,20 @@ def _row(name: str, accepted: Mapping[str, Any] | None, here: Mapping[str, Any] 
         return {**row, "ok": False, "identical": False}
     identical = accepted.get("value") == here.get("value") and accepted.get("ci") == here.get("ci")
     if kind == "measured":
-        ratio = now / before if _is_number(before) and _is_number(now) and before else None
+        ratio = now / before if is_number(before) and is_number(now) and before else None
         return {**row, "ok": True, "identical": False, "ratio": ratio}
     close = agree(before, now, tol or 0.0) and agree(accepted.get("ci"), here.get("ci"), tol or 0.0)
     return {**row, "ok": identical or close, "identical": identical}
 
 
-def _is_number(value: object) -> bool:
+def is_number(value: object) -> bool:
+    """Whether a recorded value is a number; True and False are not."""
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def agree(before: Any, now: Any, tol: float) -> bool:
     """Whether two values agree: numbers within an absolute tolerance, lists and rows item by item, the rest equal."""
-    if _is_number(before) and _is_number(now):
+    if is_number(before) and is_number(now):
         return math.isclose(before, now, rel_tol=0.0, abs_tol=tol)
     if isinstance(before, list) and isinstance(now, list):
         return len(before) == len(now) and all(agree(*pair, tol) for pair in zip(before, now, strict=True))
@@ -60,7 +61,7 @@ def side_by_side(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[dict[
     """Two records value by value: the rows of `compare`, with `difference` (other - one) where both are numbers."""
     rows = compare(one, other)
     for row in rows:
-        both = _is_number(row["accepted"]) and _is_number(row["here"])
+        both = is_number(row["accepted"]) and is_number(row["here"])
         row["difference"] = row["here"] - row["accepted"] if both else None
     return rows
 

@@ -1,5 +1,6 @@
 """Run notebooks headless through Papermill, keep what finished, report what failed. Knows nothing of publication."""
 
+import contextlib
 import datetime as dt
 import json
 import os
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,6 +56,15 @@ class Cores:
             self.free += threads
             self.turn.notify_all()
 
+    @contextlib.contextmanager
+    def held(self, threads: int) -> Iterator[None]:
+        """Have these threads while the block runs."""
+        taken = self.take(threads)
+        try:
+            yield
+        finally:
+            self.give(taken)
+
 
 def run_all(
     notebooks: list[Notebook], profile: str, board: Board, *, jobs: int = 1, force: bool = False,
@@ -64,11 +75,8 @@ def run_all(
 
     def one(notebook: Notebook) -> Outcome:
         bar = board.bar(f"{notebook.slug} ({profile})", len(notebook.cells) + 1)
-        held = cores.take(notebook.threads)
-        try:
+        with cores.held(notebook.threads):
             outcome = run(notebook, profile, overrides, force=force, bar=bar)
-        finally:
-            cores.give(held)
         seconds = outcome.result.record["provenance"]["seconds"] if outcome.result else 0
         kept = f"kept, as nothing changed since its {seconds:.0f} s run"
         bar.done(f"failed: {outcome.error}" if outcome.error else kept if outcome.reused else f"ran in {seconds:.1f} s")

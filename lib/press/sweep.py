@@ -16,6 +16,7 @@ from lib.lab.normalize import digest
 from lib.press import runs
 from lib.press.console import Board
 from lib.press.notebooks import Notebook, NotebookError
+from lib.press.reproduce import is_number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,12 +80,10 @@ def run(
     whole = board.bar(f"{notebook.slug}: {len(chosen)} points", len(chosen))
 
     def one(point: dict[str, Any]) -> runs.Outcome:
-        held = cores.take(notebook.threads)
-        try:
-            return runs.run(notebook, profile, point)
-        finally:
-            cores.give(held)
-            whole.advance()
+        with cores.held(notebook.threads):
+            outcome = runs.run(notebook, profile, point)
+        whole.advance()
+        return outcome
 
     with ThreadPoolExecutor(max_workers=max(1, jobs)) as pool:
         outcomes = list(pool.map(one, chosen))
@@ -107,7 +106,7 @@ def _row(point: Mapping[str, Any], outcome: runs.Outcome) -> dict[str, Any]:
         return row | {"error": outcome.error}
     told = outcome.result.record
     for name, result in told["results"].items():
-        if isinstance(result["value"], (int, float)) and not isinstance(result["value"], bool):
+        if is_number(result["value"]):
             row[name] = result["value"]
             if result.get("ci"):
                 row[f"{name}_low"], row[f"{name}_high"] = result["ci"]
