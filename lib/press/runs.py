@@ -112,8 +112,10 @@ def prepare_inputs(notebook: Notebook) -> str:
     """Fetch the sources a notebook declares and make its derived files; return what went wrong, or nothing."""
     from lib.lab import sources
 
+    declared = [name for name in notebook.inputs if name in sources.load()]
     try:
-        sources.fetch(*(name for name in notebook.inputs if name in sources.load()))
+        if declared:  # without a name, everything is fetched
+            sources.fetch(*declared)
     except sources.SourceError as error:
         return str(error)
     for name in notebook.inputs:

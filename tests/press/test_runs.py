@@ -218,3 +218,15 @@ def test_a_derived_input_is_made_first_and_tells_how_far_it_is(project, monkeypa
     assert capsys.readouterr().err == "making it: 40%, 3 s\n"
     problem = runs.prepare_inputs(load(project.write(head={"inputs": ["slow.file", "broken.file"]})))
     assert problem == "broken.file could not be made: ValueError: no luck"
+
+
+def test_only_what_a_notebook_declares_is_fetched(project, monkeypatch):
+    from lib.lab import sources
+
+    asked = []
+    monkeypatch.setattr(sources, "load", lambda: {"one": None, "two": None})
+    monkeypatch.setattr(sources, "fetch", lambda *names: asked.append(names))
+    assert runs.prepare_inputs(load(project.write())) == ""
+    assert asked == []
+    assert runs.prepare_inputs(load(project.write(head={"inputs": ["two"]}))) == ""
+    assert asked == [("two",)]
