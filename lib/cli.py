@@ -46,8 +46,13 @@ def build_parser() -> argparse.ArgumentParser:
     sweep.add_argument("--json", action="store_true", help="machine-readable")
     for command in (run, sweep):
         command.add_argument("--profile", default="quick", help="smoke, quick (default) or full")
+        command.add_argument("--jobs", type=_positive, default=1 if command is run else None, help=(
+            "runs at once; jobs times threads never exceeds the cores"
+            + ("" if command is run else " (default: as many as there are cores for)")
+        ))  # fmt: skip
+    for command in (run, again, sweep):
         command.add_argument(
-            "--jobs", type=int, default=1, help="runs at once; jobs times threads never exceeds the cores"
+            "--dask", metavar="ADDRESS", help="run on a Dask cluster, such as tcp://192.168.1.2:8786, instead of here"
         )
     compare = add("compare", _compare, "Put two results side by side, value by value.")
     compare.add_argument("one", metavar="A", help="SLUG, SLUG:PROFILE, or the folder of a run")
@@ -82,6 +87,12 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of runs; 1 or more")
+    return int(text)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return the exit status: 0 done, 1 the work failed, 2 the call was wrong."""
     options = build_parser().parse_args(arguments)
@@ -96,7 +107,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, OSError, RuntimeError) as error:
         if os.environ.get("GUIDON_TRACEBACK"):
             raise
-        print(f"guidon: {error}", file=sys.stderr)
+        from lib.press.console import os_error
+
+        print(f"guidon: {os_error(error) if isinstance(error, OSError) else error}", file=sys.stderr)
         return MISUSED if type(error).__name__ in ("NotebookError", "ScaffoldError") else FAILED
 
 
@@ -154,48 +167,48 @@ def _run(options: argparse.Namespace) -> int:
     overrides = _parse_parameters(options.parameter)
     for notebook in notebooks:
         notebook.values(options.profile, overrides)  # a wrong name is refused before anything starts
-    with console.board() as board:
-        outcomes = runs.run_all(
-            notebooks, options.profile, board, jobs=options.jobs, force=options.force, overrides=overrides
-        )
+    orders = [runs.Order(notebook, options.profile, overrides, options.force) for notebook in notebooks]
+    with console.board() as board, runs.place(orders, jobs=options.jobs, dask=options.dask, board=board) as place:
+        outcomes = runs.perform(orders, place)
     for outcome in outcomes:
         _say_outcome(outcome)
     return FAILED if any(outcome.error for outcome in outcomes) else DONE
 
 
 def _sweep(options: argparse.Namespace) -> int:
-    from lib.press import console, sweep
+    from lib.press import console, runs, sweep
     from lib.press.notebooks import select
 
     (notebook,) = select([options.slug])
     values = sweep.parse(options.parameter)
     chosen = sweep.points(notebook, options.profile, values, options.zip)  # refused before anything starts
-    with console.board() as board:
-        outcomes = sweep.run(notebook, options.profile, chosen, board, options.jobs)
+    orders = sweep.orders(notebook, options.profile, chosen)
+    with console.board() as board, runs.place(orders, jobs=options.jobs, dask=options.dask) as place:
+        outcomes = sweep.run(notebook, options.profile, chosen, board, place)
     frame = sweep.table(chosen, outcomes)
     folder = sweep.keep(notebook, options.profile, list(values), frame)
     failed = [outcome for outcome in outcomes if outcome.error]
     if options.json:
         print(frame.to_json(orient="records", indent=1))
     else:
-        _say_sweep(notebook, outcomes, frame, list(values))
+        _say_sweep(outcomes, frame, list(values))
         print(f"{len(frame)} points in {os.path.relpath(folder)}: table.csv, table.parquet, a figure for each result")
     for outcome in failed[:3]:
         print(f"{notebook.slug}: failed: {outcome.error}", file=sys.stderr)
     return FAILED if failed else DONE
 
 
-def _say_sweep(notebook: Any, outcomes: list[Any], frame: Any, swept: list[str]) -> None:
-    """The headline value by condition, best first."""
+def _say_sweep(outcomes: list[Any], frame: Any, swept: list[str]) -> None:
+    """The headline value by condition, highest first."""
     from lib.press import sweep
+    from lib.press.console import short
 
-    verdicts = [outcome.result.record.get("verdict") or {} for outcome in outcomes if outcome.result]
-    names = [verdict["effect"] for verdict in verdicts if verdict.get("effect")] or sweep.numbers(frame, swept)
-    if not names or names[0] not in frame:
+    name = sweep.headline(frame, outcomes, swept)
+    if name is None:
         return
-    best = sweep.summary(frame, swept, names[0])
-    print(f"{names[0]}: mean over the seeds, 95% interval")
-    _rows([[_short(value) for value in row] for row in best.head(20).itertuples(index=False)], list(best.columns))
+    best = sweep.summary(frame, swept, name)
+    print(f"{name}: mean over the seeds, 95% interval")
+    _rows([[short(value) for value in row] for row in best.head(20).itertuples(index=False)], list(best.columns))
 
 
 def _say_outcome(outcome: Any) -> None:
@@ -221,45 +234,44 @@ def _reproduce(options: argparse.Namespace) -> int:
     chosen = [notebook for notebook in select(options.slugs) if options.profile in store.accepted(notebook.slug)]
     if options.new:
         chosen = [notebook for notebook in chosen if not reproduce.is_done(notebook.slug, options.profile)]
+    if not chosen:
+        why = "all of it was reproduced here" if options.new else "nothing is accepted yet"
+        if options.json:
+            _print_json({"rates": {}, "reproduced": [], "failed": []})
+        else:
+            print(f"nothing to reproduce: {why}")
+        return DONE
+    installed, verified = reproduce.environment(), reproduce.inputs(chosen)
+    orders = [runs.Order(notebook, options.profile, force=True) for notebook in chosen]
     found, failed = [], []
-    with console.board() as board:
-        whole = board.bar("reproducing", len(chosen)) if len(chosen) > 1 else None
-        for notebook in chosen:
-            outcome = runs.run_all([notebook], options.profile, board, force=True)[0]
+    with console.board() as board, runs.place(orders, jobs=1, dask=options.dask, board=board) as place:
+        whole = board.bar("reproducing", len(chosen))
+
+        def each(number: int, outcome: runs.Outcome) -> None:
             if outcome.result:
-                found.append(reproduce.summary(store.accepted(notebook.slug)[options.profile], outcome.result))
+                accepted = store.accepted(outcome.notebook.slug)[options.profile]
+                found.append(reproduce.summary(accepted, outcome.result))
                 reproduce.keep(found[-1])
             else:
                 failed.append(outcome)
-            if whole:
-                whole.advance()
-        if whole:
-            whole.done()
-    return _report_reproduction(options, found, failed)
+            whole.advance()
 
-
-def _report_reproduction(options: argparse.Namespace, found: list[dict[str, Any]], failed: list[Any]) -> int:
-    from lib.press import reproduce
-
+        runs.perform(orders, place, each)
+        whole.done()
+    rates = reproduce.rates(installed, verified, found, {one.notebook.slug: one.error for one in failed})
     if options.json:
-        _print_json(
-            {"reproduced": found, "failed": [{"slug": one.notebook.slug, "error": one.error} for one in failed]}
-        )
+        told = [{"slug": one.notebook.slug, "error": one.error} for one in failed]
+        _print_json({"rates": rates, "reproduced": found, "failed": told})
     else:
-        for one in found:
-            print("\n".join(reproduce.lines(one)))
+        print("\n".join([line for one in found for line in reproduce.lines(one)] + reproduce.rate_lines(rates)))
         for outcome in failed:
             _say_outcome(outcome)
-        if not found and not failed:
-            print(
-                "nothing to reproduce: "
-                + ("all of it was reproduced here" if options.new else "nothing is accepted yet")
-            )
-    return FAILED if failed or any(one["agree"] < one["total"] for one in found) else DONE
+    return FAILED if any(one["shortfall"] for one in rates.values()) else DONE
 
 
 def _compare(options: argparse.Namespace) -> int:
     from lib.press import reproduce, store
+    from lib.press.console import short
 
     one, other = store.find(options.one), store.find(options.other)
     rows = reproduce.side_by_side(one.record, other.record)
@@ -267,19 +279,13 @@ def _compare(options: argparse.Namespace) -> int:
         _print_json(rows)
         return DONE
     told = [
-        [row["name"], *(_short(row[side]) for side in ("accepted", "here", "difference")), "" if row["ok"] else "*"]
+        [row["name"], *(short(row[side]) for side in ("accepted", "here", "difference")), "" if row["ok"] else "*"]
         for row in rows
     ]
     _rows(told, ("value", options.one, options.other, "difference", ""))
     apart = sum(not row["ok"] for row in rows)
     print(f"{len(rows) - apart} of {len(rows)} agree" + (f"; * marks the {apart} that do not" if apart else ""))
     return DONE
-
-
-def _short(value: Any) -> str:
-    """A value in a table's cell."""
-    text = "-" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
-    return text if len(text) <= 24 else text[:23] + "…"
 
 
 def _accept(options: argparse.Namespace) -> int:

@@ -1,5 +1,6 @@
 """A small project in a temporary folder, with notebooks that each name one behaviour."""
 
+import importlib.metadata
 import json
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     root = tmp_path / "project"
     (root / "data").mkdir(parents=True)
     (root / "data" / "sources.toml").write_text("", encoding="utf-8")
+    pinned = f"numpy=={importlib.metadata.version('numpy')} \\\n    --hash=sha256:0\n"
+    (root / "requirements.lock").write_text(pinned, encoding="utf-8")
     monkeypatch.setenv("GUIDON_ROOT", str(root))
     for name in ("GUIDON_RAW", "GUIDON_CACHE", "GUIDON_BUILD"):
         monkeypatch.delenv(name, raising=False)

@@ -1,6 +1,7 @@
 """Files made once and kept by content: derived data, embeddings, converted models. Knows nothing of what they hold."""
 
 import contextlib
+import glob
 import json
 import os
 import shutil
@@ -28,6 +29,15 @@ def atomic(path: Path) -> Iterator[Path]:
         os.replace(made, path)
     finally:
         shutil.rmtree(holder, ignore_errors=True)
+
+
+def clear(path: Path) -> None:
+    """Remove what makers of `path` left when they were killed. The caller holds its lock."""
+    for holder in path.parent.glob(f".{glob.escape(path.name)}.*"):
+        if holder.is_dir():
+            if not path.exists() and (holder / ".old").exists():  # killed between the two renames
+                os.replace(holder / ".old", path)
+            shutil.rmtree(holder, ignore_errors=True)
 
 
 def write_text(path: Path, text: str) -> bool:
@@ -84,6 +94,7 @@ def derived(
     path = derived_path(name, inputs=inputs, params=params, code=code)
     if not path.exists():
         with locked(path):
+            clear(path)
             if not path.exists():
                 with atomic(path) as made:
                     make(made)

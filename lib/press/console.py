@@ -4,7 +4,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -52,6 +52,22 @@ class Board:
     def __init__(self, progress: Any | None) -> None:
         self.progress, self.lock = progress, threading.Lock()
 
+    @property
+    def is_live(self) -> bool:
+        """Whether what is shown moves, so that `show` has an effect."""
+        return self.progress is not None
+
+    def show(self, header: Sequence[str], rows: Sequence[Sequence[str]], note: str = "") -> None:
+        """Put a table under the bars, in place of the last one. Nothing where nobody watches."""
+        if self.progress is None:
+            return
+        from rich.table import Table
+
+        table = Table(*header, box=None, caption=note or None, caption_justify="left")
+        for row in rows:
+            table.add_row(*row)
+        self.progress.below = table
+
     def bar(self, title: str, total: int | None = None) -> Bar:
         with self.lock:
             return _Rich(self.progress, title, total) if self.progress else _Plain(title, total)
@@ -67,17 +83,46 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def short(value: Any) -> str:
+    """A value in a table's cell."""
+    text = "-" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+    return text if len(text) <= 24 else text[:23] + "…"
+
+
+def os_error(error: OSError) -> str:
+    """What the system would not do, and with which file."""
+    if not error.strerror:
+        return str(error)
+    return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+
+
 @contextmanager
 def board() -> Iterator[Board]:
     """Show progress while the block runs."""
     if not is_interactive():
         yield Board(None)
         return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.console import Console, RenderableType
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        SpinnerColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )  # fmt: skip
+
+    class Bars(Progress):
+        below: RenderableType = ""
+
+        def get_renderables(self) -> Iterator[RenderableType]:
+            yield from super().get_renderables()
+            yield self.below
 
     columns = (
-        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn(),
+        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+        TimeRemainingColumn(),
     )  # fmt: skip
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    with Bars(*columns, console=Console(stderr=True)) as progress:
         yield Board(progress)

@@ -4,6 +4,7 @@ import ast
 import contextlib
 import hashlib
 import json
+import threading
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
@@ -12,6 +13,7 @@ from lib.lab import paths
 from lib.lab.cache import write_text
 from lib.lab.normalize import digest, normalize
 
+parsing = threading.RLock()  # CPython 3.11's ast counts its depth for all threads together, and raises SystemError
 LIMIT = 5000  # remembered pieces; past that the memory starts again
 
 
@@ -29,14 +31,15 @@ def describe(sources: Iterable[str]) -> list[tuple[str, list[str]]]:
     memory = _memory(path)
     known = len(memory)
     described = []
-    for source in sources:
-        key = hashlib.sha256(source.encode()).hexdigest()
-        if key not in memory:
-            memory[key] = (digest(normalize(source)), imports(ast.parse(source)))
-        described.append(memory[key])
-    if len(memory) > known:
-        with contextlib.suppress(OSError):  # remembering is only for speed
-            write_text(path, json.dumps(memory))
+    with parsing:
+        for source in sources:
+            key = hashlib.sha256(source.encode()).hexdigest()
+            if key not in memory:
+                memory[key] = (digest(normalize(source)), imports(ast.parse(source)))
+            described.append(memory[key])
+        if len(memory) > known:
+            with contextlib.suppress(OSError):  # remembering is only for speed
+                write_text(path, json.dumps(memory))
     return described
 
 

@@ -56,25 +56,27 @@ def locked_versions() -> dict[str, str]:
     return pinned
 
 
-def _packages() -> Finding:
-    missing, other = [], []
+def unlike_lock() -> dict[str, str]:
+    """Pinned distribution -> the version that is installed instead, or `missing`."""
+    found = {}
     for name, version in locked_versions().items():
         try:
-            found = importlib.metadata.version(name).partition("+")[0]
+            here = importlib.metadata.version(name).partition("+")[0]
         except importlib.metadata.PackageNotFoundError:
-            missing.append(name)
-            continue
-        if found != version:
-            other.append(f"{name} {found}")
-    if missing or other:
-        some = ", ".join([*missing, *other][:4])
-        return Finding(
-            "packages",
-            False,
-            True,
-            f"{len(missing)} missing, {len(other)} of another version ({some}); run `make setup`",
-        )
-    return Finding("packages", True, True, "as pinned in requirements.lock")
+            here = "missing"
+        if here != version:
+            found[name] = here
+    return found
+
+
+def _packages() -> Finding:
+    unlike = unlike_lock()
+    if not unlike:
+        return Finding("packages", True, True, "as pinned in requirements.lock")
+    missing = [name for name, version in unlike.items() if version == "missing"]
+    some = ", ".join([*missing, *(f"{name} {unlike[name]}" for name in unlike if name not in missing)][:4])
+    told = f"{len(missing)} missing, {len(unlike) - len(missing)} of another version ({some}); run `make setup`"
+    return Finding("packages", False, True, told)
 
 
 def _torch() -> Finding:

@@ -1,11 +1,14 @@
 """The Papermill engine `guidon`: a kernel in a fixed environment, warm where it can be. Knows nothing of records."""
 
+import asyncio
 import contextlib
 import os
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import nbformat
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine
 from papermill.log import logger
@@ -14,6 +17,8 @@ from traitlets.config import Config
 
 from lib.press.environment import kernel_environment
 from lib.press.provisioner import WarmKernelManager
+
+LIMIT_MB = 20  # of outputs in one notebook: more is a loop that prints, and no post could show it
 
 
 def _then(first: Callable[..., Any], second: Callable[[], None]) -> Callable[..., None]:
@@ -24,8 +29,44 @@ def _then(first: Callable[..., Any], second: Callable[[], None]) -> Callable[...
     return both
 
 
+class Client(PapermillNotebookClient):
+    """Papermill's client, with a limit to what a notebook prints; what has failed is not given time to clean up."""
+
+    room = LIMIT_MB * 1_000_000  # characters of output that are still taken
+
+    def papermill_execute_cells(self) -> None:
+        try:
+            super().papermill_execute_cells()
+        except Exception:
+            self.shutdown_kernel = "immediate"
+            raise
+
+    def process_message(self, msg: dict[str, Any], cell: Any, cell_index: int) -> Any:
+        """Take a message of the kernel, or leave the output in it when there were too many."""
+        content = msg["content"]
+        if msg["msg_type"] in ("stream", "display_data", "execute_result", "update_display_data"):
+            had, self.room = self.room, self.room - _length(content)
+            if self.room < 0:
+                if had >= 0:
+                    self._stop(cell)
+                return None
+        return super().process_message(msg, cell, cell_index)
+
+    def _stop(self, cell: Any) -> None:
+        """Say in the cell what is wrong, and interrupt it."""
+        told = f"the notebook printed more than {LIMIT_MB} MB; print less"
+        cell.outputs.append(nbformat.v4.new_output("error", ename="TooMuchOutput", evalue=told, traceback=[told]))
+        assert self.km is not None
+        self.interruption = asyncio.ensure_future(self.km.interrupt_kernel())  # held, or it may never run
+
+
+def _length(content: dict[str, Any]) -> int:
+    """Characters of an output."""
+    return len(content.get("text") or "") + sum(len(str(one)) for one in (content.get("data") or {}).values())
+
+
 class GuidonEngine(NBClientEngine):
-    """Papermill's own engine with a fixed kernel environment. Options: threads, workdir, on_cell, warm."""
+    """Papermill's own engine with a fixed kernel environment. Options: threads, workdir, on_cell, on_end, warm."""
 
     @classmethod
     def execute_managed_notebook(
@@ -36,19 +77,24 @@ class GuidonEngine(NBClientEngine):
         stdout_file: Any = None,
         stderr_file: Any = None,
         start_timeout: int = 60,
-        execution_timeout: int | None = None,
+        execution_timeout: float | None = None,
         threads: int = 1,
         workdir: str | None = None,
         on_cell: Callable[[], None] | None = None,
+        on_end: Callable[[Any], None] | None = None,
         warm: bool = True,
         **kwargs: Any,
     ) -> Any:
-        """Execute the notebook; failures are kept in it, as Papermill does. warm: False starts a plain kernel."""
+        """Execute the notebook; failures are kept in it, as Papermill does.
+
+        execution_timeout: seconds for the whole notebook. on_end: called with the notebook, however far it came.
+        warm: False starts a plain kernel.
+        """
         if on_cell is not None:
             nb_man.cell_complete = _then(nb_man.cell_complete, on_cell)
         options = merge_kwargs(
             remove_args(["input_path", "timeout", "startup_timeout"], **kwargs),
-            timeout=execution_timeout or kwargs.get("timeout"),
+            timeout_func=_until(execution_timeout or kwargs.get("timeout")),
             startup_timeout=start_timeout,
             kernel_name=kernel_name,
             log=logger,
@@ -59,9 +105,19 @@ class GuidonEngine(NBClientEngine):
         )
         if warm:
             options["kernel_manager_class"] = WarmKernelManager
-        with _sockets() as config:
-            client = PapermillNotebookClient(nb_man, config=config, **options)
-            return client.execute(env=kernel_environment(threads), **({"cwd": workdir} if workdir else {}))
+        try:
+            with _sockets() as config:
+                client = Client(nb_man, config=config, **options)
+                return client.execute(env=kernel_environment(threads), **({"cwd": workdir} if workdir else {}))
+        finally:
+            if on_end is not None:
+                on_end(nb_man.nb)
+
+
+def _until(seconds: float | None) -> Callable[[Any], float | None]:
+    """What is left for a cell, when all of them together have so many seconds."""
+    end = time.monotonic() + seconds if seconds else None
+    return lambda cell: None if end is None else max(end - time.monotonic(), 0.01)
 
 
 @contextlib.contextmanager

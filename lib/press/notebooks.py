@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from lib.lab import paths
+from lib.press.digests import parsing
 
 LANGS = ("fr", "en")
 KINDS = ("claim", "demonstration", "tutorial")
@@ -97,7 +98,8 @@ class Notebook:
     def parameters(self) -> dict[str, Parameter]:
         """The declared parameters, in order. Raises NotebookError on anything but literals."""
         cell = next((cell for cell in self.cells if "parameters" in cell.tags), None)
-        return dict(_parameters(cell.source, self.path)) if cell else {}
+        with parsing:
+            return dict(_parameters(cell.source, self.path)) if cell else {}
 
     def values(self, profile: str, overrides: dict[str, Any] | None = None) -> dict[str, Any]:
         """Every parameter's value in a profile, with overrides. Raises NotebookError on an unknown name or type."""

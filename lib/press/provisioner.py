@@ -4,8 +4,11 @@ Registered as `guidon-warm` in the group `jupyter_client.kernel_provisioners`; n
 `kernel_manager_class`.
 """
 
+import contextlib
 import os
+import signal
 import time
+import weakref
 from queue import Empty
 from typing import Any
 
@@ -17,12 +20,15 @@ from traitlets import Type
 
 from lib.press import warm
 
+_running: weakref.WeakSet[Any] = weakref.WeakSet()  # provisioners whose kernel may be alive
+
 
 class WarmProvisioner(LocalProvisioner):
     """Jupyter's local provisioner, whose process is a warm one where there is one to be had."""
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
         """Take the process that waits, or start a plain one."""
+        _running.add(self)
         cwd = kwargs.get("cwd") or os.getcwd()
         child = warm.launch(cmd, kwargs.get("env") or os.environ, str(cwd))
         if child is None:
@@ -31,6 +37,24 @@ class WarmProvisioner(LocalProvisioner):
         self.pid = self.pgid = child.pid
         self.cwd = cwd
         return self.connection_info
+
+    async def cleanup(self, restart: bool = False) -> None:
+        """End what the kernel started and left behind, then clean up as usual."""
+        self.end_all()
+        _running.discard(self)
+        await super().cleanup(restart)
+
+    def end_all(self) -> None:
+        """Kill the kernel and its children, in whatever state they are."""
+        if self.pgid and hasattr(os, "killpg") and self.pgid != os.getpgrp():
+            with contextlib.suppress(OSError):  # none is left
+                os.killpg(self.pgid, signal.SIGKILL)
+
+
+def end_kernels() -> None:
+    """Kill every kernel that this process started and has not ended."""
+    for one in list(_running):
+        one.end_all()
 
 
 class WarmKernelClient(AsyncKernelClient):

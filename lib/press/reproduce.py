@@ -1,13 +1,15 @@
 """Compare a run made here with the accepted one, value by value. Knows nothing of how runs are made."""
 
+import contextlib
 import datetime as dt
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lib.lab.cache import write_text
-from lib.press import store
+from lib.press import identity, store
+from lib.press.notebooks import Notebook, NotebookError
 
 
 def compare(accepted: Mapping[str, Any], here: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -97,6 +99,76 @@ def is_done(slug: str, profile: str = "quick") -> bool:
     if not found or not accepted:
         return False
     return found.get("digest") == accepted.record["identity"]["digest"] and found["agree"] == found["total"]
+
+
+def environment() -> dict[str, Any]:
+    """Whether the environment that the lock describes is installed: a rate, over its packages."""
+    from lib.press import doctor
+
+    pinned, unlike = doctor.locked_versions(), doctor.unlike_lock()
+    told = [f"{name} is {here}, not {pinned[name]}" for name, here in unlike.items()]
+    return _rate("packages installed as pinned", len(pinned), told)
+
+
+def inputs(notebooks: Sequence[Notebook]) -> dict[str, Any]:
+    """Whether what the accepted runs read is here, byte for byte: a rate, over the inputs. Fetches what is missing."""
+    from lib.lab import sources
+
+    given = list(dict.fromkeys(name for notebook in notebooks for name in notebook.inputs))
+    fetched = [name for name in given if name in sources.load()]
+    told: dict[str, str] = {}
+    with contextlib.suppress(sources.SourceError):  # what could not be had is found wrong below
+        if fetched:
+            sources.fetch(*fetched)
+    if fetched:
+        told = {name: problem for name, problem in sources.verify(*fetched).items() if problem}
+    for notebook in notebooks:
+        for profile, accepted in store.accepted(notebook.slug).items():
+            for name, hashed in (accepted.record["identity"].get("inputs") or {}).items():
+                if name in told or name not in notebook.inputs:
+                    continue
+                if _hash(name) != hashed:
+                    told[name] = f"not what the {profile} result of {notebook.slug} read"
+    counted = [name for name in given if not identity.is_derived(name)]
+    return _rate("inputs verified", len(counted), [f"{name}: {problem}" for name, problem in told.items()])
+
+
+def _hash(name: str) -> str | None:
+    try:
+        return identity.input_hash(name)
+    except NotebookError:
+        return None
+
+
+def rates(
+    installed: Mapping[str, Any], verified: Mapping[str, Any],
+    found: Sequence[Mapping[str, Any]], failed: Mapping[str, str],
+) -> dict[str, dict[str, Any]]:  # fmt: skip
+    """The four rates, each a count, its total and what fell short: apart, since they fail apart."""
+    unlike = [f"{one['slug']}: {row['name']}" for one in found for row in one["rows"] if not row["ok"]]
+    compared = sum(one["total"] for one in found)
+    return {
+        "environment": dict(installed),
+        "inputs": dict(verified),
+        "runs": _rate("runs ended cleanly", len(found) + len(failed), [f"{s}: {why}" for s, why in failed.items()]),
+        "results": _rate("values agree", compared, unlike),
+    }
+
+
+def _rate(what: str, total: int, shortfall: list[str]) -> dict[str, Any]:
+    return {"what": what, "ok": total - len(shortfall), "total": total, "shortfall": shortfall}
+
+
+def rate_lines(rates: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """The four rates in words: a line each, and the first shortfalls under it."""
+    told = []
+    for one in rates.values():
+        share = f" ({one['ok'] / one['total']:.0%})" if one["total"] else ""
+        told.append(f"{one['what'] + ':':30}{one['ok']} of {one['total']}{share}")
+        told += [f"  {why}" for why in one["shortfall"][:5]]
+        if one["shortfall"][5:]:
+            told.append(f"  and {len(one['shortfall']) - 5} more; --json has them all")
+    return told
 
 
 def lines(found: Mapping[str, Any]) -> list[str]:

@@ -11,20 +11,34 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from lib.lab import paths
-from lib.lab.cache import atomic, locked
-from lib.press import identity, record, store
+from lib.lab.cache import atomic, clear, locked
+from lib.press import console, identity, record, store, warm
 from lib.press.console import Bar, Board, say
 from lib.press.notebooks import Notebook
 
 _prepared: set[tuple[str, str]] = set()  # derived files that this process has seen made: a sweep asks once
 WATTS_PER_CORE = 10.0  # assumed draw of a busy core with its share of the machine; an estimate, said so in the record
+
+
+@dataclass(frozen=True)
+class Order:
+    """One run to be made."""
+
+    notebook: Notebook
+    profile: str = "quick"
+    overrides: dict[str, Any] = field(default_factory=dict)
+    force: bool = False
+
+    @property
+    def title(self) -> str:
+        return f"{self.notebook.slug} ({self.profile})"
 
 
 @dataclass(frozen=True)
@@ -36,6 +50,28 @@ class Outcome:
     result: store.Result | None = None
     error: str = ""
     reused: bool = False
+
+    @property
+    def told(self) -> str:
+        """In words, for a line of progress."""
+        if self.error or self.result is None:
+            return f"failed: {self.error}"
+        seconds = self.result.record["provenance"]["seconds"]
+        kept = f"kept, as nothing changed since its {seconds:.0f} s run"
+        return kept if self.reused else f"ran in {seconds:.1f} s"
+
+
+class Place(Protocol):
+    """Where runs happen: this machine or a cluster."""
+
+    def submit(self, order: Order) -> "Future[Any]":
+        """Ask for a run."""
+
+    def collect(self, order: Order, future: "Future[Any]") -> Outcome:
+        """What came of it, kept here."""
+
+    def stop(self) -> None:
+        """End what runs and forget what waits."""
 
 
 class Cores:
@@ -66,46 +102,122 @@ class Cores:
             self.give(taken)
 
 
-def run_all(
-    notebooks: list[Notebook], profile: str, board: Board, *, jobs: int = 1, force: bool = False,
-    overrides: dict[str, Any] | None = None,
-) -> list[Outcome]:  # fmt: skip
-    """Run each notebook in a profile, at most `jobs` at once; finished runs of the same identity are reused."""
-    cores = Cores(os.cpu_count() or 1)
+class Stopped(Exception):
+    """The person who asked for a run does not want it any more."""
 
-    def one(notebook: Notebook) -> Outcome:
-        bar = board.bar(f"{notebook.slug} ({profile})", len(notebook.cells) + 1)
-        with cores.held(notebook.threads):
-            outcome = run(notebook, profile, overrides, force=force, bar=bar)
-        seconds = outcome.result.record["provenance"]["seconds"] if outcome.result else 0
-        kept = f"kept, as nothing changed since its {seconds:.0f} s run"
-        bar.done(f"failed: {outcome.error}" if outcome.error else kept if outcome.reused else f"ran in {seconds:.1f} s")
+
+class Here:
+    """This machine: at most `jobs` runs at once, and never more threads than cores."""
+
+    def __init__(self, jobs: int, board: Board | None = None) -> None:
+        self.pool = ThreadPoolExecutor(max_workers=max(1, jobs))
+        self.cores, self.board, self.stopped = Cores(os.cpu_count() or 1), board, threading.Event()
+
+    def submit(self, order: Order) -> "Future[Outcome]":
+        return self.pool.submit(self._run, order)
+
+    def _run(self, order: Order) -> Outcome:
+        with self.cores.held(order.notebook.threads):
+            if self.stopped.is_set():
+                raise Stopped
+            bar = self.board.bar(order.title, len(order.notebook.cells) + 1) if self.board else None
+            outcome = run(
+                order.notebook, order.profile, order.overrides, force=order.force, bar=bar, stopped=self.stopped
+            )
+        if bar:
+            bar.done(outcome.told)
         return outcome
 
-    with ThreadPoolExecutor(max_workers=max(1, jobs)) as pool:
-        return list(pool.map(one, notebooks))
+    def collect(self, order: Order, future: "Future[Outcome]") -> Outcome:
+        return future.result()
+
+    def stop(self) -> None:
+        from lib.press.provisioner import end_kernels
+
+        self.stopped.set()
+        self.pool.shutdown(wait=False, cancel_futures=True)
+        while any(thread.is_alive() for thread in self.pool._threads):
+            end_kernels()
+            time.sleep(0.05)
+
+
+@contextlib.contextmanager
+def place(
+    orders: Sequence[Order], *, jobs: int | None = None, dask: str | None = None, board: Board | None = None
+) -> Iterator[Place]:
+    """Where to have these runs made: a Dask cluster when an address is given, else here.
+
+    jobs: None is as many as there are cores for. board: where each run has its bar. Raises ClusterError.
+    """
+    if dask:
+        from lib.press.cluster import Cluster
+
+        with Cluster(dask, orders, board) as cluster:
+            yield cluster
+        return
+    if len(orders) > 2:
+        warm.expect_many()
+    most = (os.cpu_count() or 1) // max([1, *(order.notebook.threads for order in orders)])
+    here = Here(jobs or max(1, most), board)
+    try:
+        yield here
+    finally:
+        here.pool.shutdown()
+
+
+def perform(
+    orders: Sequence[Order], place: Place, each: Callable[[int, Outcome], None] = lambda number, outcome: None
+) -> list[Outcome]:
+    """Have all these runs made; `each` is told of every one as it ends. One that fails stops no other."""
+    outcomes: dict[int, Outcome] = {}
+    try:
+        futures = {place.submit(order): number for number, order in enumerate(orders)}
+        for future in as_completed(futures):
+            number = futures[future]
+            outcomes[number] = place.collect(orders[number], future)
+            each(number, outcomes[number])
+    except BaseException:
+        place.stop()
+        raise
+    return [outcomes[number] for number in range(len(orders))]
 
 
 def run(
     notebook: Notebook, profile: str, overrides: dict[str, Any] | None = None, *, force: bool = False,
-    bar: Bar | None = None,
+    bar: Bar | None = None, stopped: threading.Event | None = None,
 ) -> Outcome:  # fmt: skip
-    """Run a notebook unless a finished run has the same identity. A failure is an outcome, kept with its traceback."""
+    """Run a notebook unless a finished run has the same identity. A failure is an outcome, kept with its traceback.
+
+    Raises Stopped when the event is set before the end.
+    """
     made = identity.compute(notebook, profile, overrides)
     folder = store.run_folder(notebook.slug, profile, made.digest)
-    with locked(folder):
-        if not force and (folder / "record.json").is_file():
-            result = store.Result(record.load(folder / "record.json"), folder)
-            return Outcome(notebook, profile, result=result, reused=True)
-        problem = prepare_inputs(notebook)
-        if problem:
-            return Outcome(notebook, profile, error=problem)
-        with atomic(folder) as working:
-            working.mkdir()
-            error = _execute(notebook, profile, made, working, bar)
-        if error:
-            return Outcome(notebook, profile, error=error)
-        return Outcome(notebook, profile, result=store.Result(record.load(folder / "record.json"), folder))
+    try:
+        with locked(folder):
+            clear(folder)
+            result = None if force else _finished(folder)
+            if result:
+                return Outcome(notebook, profile, result=result, reused=True)
+            error = prepare_inputs(notebook)
+            if not error:
+                with atomic(folder) as working:
+                    working.mkdir()
+                    error = _execute(notebook, profile, made, working, bar)
+                    if stopped is not None and stopped.is_set():
+                        raise Stopped
+            if error:
+                return Outcome(notebook, profile, error=error)
+            return Outcome(notebook, profile, result=store.Result(record.load(folder / "record.json"), folder))
+    except OSError as problem:  # a disk that is full, a folder that may not be written
+        return Outcome(notebook, profile, error=console.os_error(problem))
+
+
+def _finished(folder: Path) -> store.Result | None:
+    """The run in this folder, when it is there and whole."""
+    with contextlib.suppress(record.RecordError):
+        if (folder / "record.json").is_file():
+            return store.Result(record.load(folder / "record.json"), folder)
+    return None
 
 
 def prepare_inputs(notebook: Notebook) -> str:
@@ -143,56 +255,83 @@ def _prepare(name: str) -> str:
 
 def _execute(notebook: Notebook, profile: str, made: identity.Identity, working: Path, bar: Bar | None) -> str:
     """Execute into the folder; return the error, or nothing."""
+    import nbformat
     import papermill
-    from papermill.exceptions import PapermillException
     from papermill.log import logger
 
     logger.setLevel("ERROR")
-    output = working / "executed.ipynb"
+    source = nbformat.read(notebook.path, as_version=4)  # type: ignore[no-untyped-call]
+    ended: list[Any] = [source]
     started = time.monotonic()
     error = ""
     try:
         papermill.execute_notebook(
-            notebook.path, output, parameters=made.parameters, engine_name="guidon", kernel_name="python3",
-            progress_bar=False, request_save_on_cell_execute=False, execution_timeout=int(notebook.minutes * 60),
-            threads=made.threads, workdir=str(paths.root()), on_cell=bar.advance if bar else None,
+            source, None, parameters=made.parameters, engine_name="guidon", kernel_name="python3",
+            progress_bar=False, execution_timeout=notebook.minutes * 60, threads=made.threads,
+            workdir=str(paths.root()), on_cell=bar.advance if bar else None, on_end=ended.append,
         )  # fmt: skip
-    except PapermillException as failure:
-        error = f"{getattr(failure, 'ename', type(failure).__name__)}: {getattr(failure, 'evalue', failure)}"
-    except Exception as failure:  # a kernel that dies or a time-out raises whatever its layer raises
-        error = f"{type(failure).__name__}: {failure}"
+    except Exception as failure:  # what a notebook raises, a kernel that dies, a time-out: each layer has its own
+        error = " ".join(_in_words(failure, notebook).split())[:300]
     seconds = time.monotonic() - started
-    if output.is_file():
-        executed = _cleaned(record.read_notebook(output))
-        output.write_text(json.dumps(executed, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-        if not error:
-            return _write_record(notebook, profile, made, executed, seconds, working)
+    executed = _cleaned(json.loads(nbformat.writes(ended[-1])))  # type: ignore[no-untyped-call]
+    error = error or _missing(notebook, executed)
+    if error:
+        executed["cells"].insert(0, _notice(error, executed["cells"]))
+        _write_json(working / "failure.json", {"error": error, "seconds": seconds})
     else:
-        shutil.copyfile(notebook.path, output)
-    error = " ".join(error.split())[:300]
-    (working / "failure.json").write_text(json.dumps({"error": error, "seconds": seconds}), encoding="utf-8")
+        _write_record(notebook, profile, made, executed, seconds, working)
+    _write_json(working / "executed.ipynb", executed)
     return error
+
+
+def _in_words(failure: Exception, notebook: Notebook) -> str:
+    """What a person needs to know of a failure."""
+    if hasattr(failure, "ename"):  # raised in a cell
+        return f"{failure.ename}: {failure.evalue}"  # type: ignore[attr-defined]
+    if type(failure).__name__ == "CellTimeoutError":
+        return f"Timeout: it ran longer than the {notebook.minutes:g} minutes that its first cell allows (`minutes`)"
+    if "Kernel died" in str(failure) or type(failure).__name__ == "DeadKernelError":
+        return (
+            "DeadKernelError: the kernel died; it was ended from outside, perhaps for want of memory, or ended itself"
+        )
+    return f"{type(failure).__name__}: {failure}"
+
+
+def _missing(notebook: Notebook, executed: dict[str, Any]) -> str:
+    """What a notebook that came to its end did not say."""
+    if notebook.kind == "claim" and record.collect(executed)["verdict"] is None:
+        return f"{notebook.slug} ended without a verdict; end it with results.verdict(...)"
+    return ""
+
+
+def _notice(error: str, cells: list[dict[str, Any]]) -> dict[str, Any]:
+    """A cell that says at the top of a failed notebook what went wrong, and where."""
+    code = [cell for cell in cells if cell["cell_type"] == "code"]
+    failed = [cell for cell in code if any(output["output_type"] == "error" for output in cell["outputs"])]
+    begun = [cell for cell in code if cell.get("execution_count")]
+    text = f"# This run failed\n\n~~~~text\n{error}\n~~~~\n"
+    for cell in (failed or begun)[-1:]:
+        text += f"\nin code cell {code.index(cell) + 1} of {len(code)}:\n\n~~~~python\n{record.source(cell)}\n~~~~\n"
+    return {"cell_type": "markdown", "id": "failure", "metadata": {}, "source": text}
+
+
+def _write_json(path: Path, content: Any) -> None:
+    path.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
 
 def _write_record(
     notebook: Notebook, profile: str, made: identity.Identity, executed: dict[str, Any], seconds: float, working: Path
-) -> str:
-    collected = record.collect(executed)
-    if notebook.kind == "claim" and collected["verdict"] is None:
-        error = f"{notebook.slug} ended without a verdict; end it with results.verdict(...)"
-        (working / "failure.json").write_text(json.dumps({"error": error, "seconds": seconds}), encoding="utf-8")
-        return error
+) -> None:
     content = {
         "schema": record.SCHEMA,
         "slug": notebook.slug,
         "profile": profile,
         "parameters": made.parameters,
-        **collected,
+        **record.collect(executed),
         "identity": {"digest": made.digest, **made.as_dict()},
         "provenance": provenance(seconds, made.threads),
     }
-    (working / "record.json").write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    return ""
+    _write_json(working / "record.json", content)
 
 
 def _cleaned(executed: dict[str, Any]) -> dict[str, Any]:

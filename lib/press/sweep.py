@@ -2,9 +2,8 @@
 
 import itertools
 import json
-import os
+import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +13,7 @@ from lib.lab import paths
 from lib.lab.cache import atomic, write_text
 from lib.lab.normalize import digest
 from lib.press import runs
-from lib.press.console import Board
+from lib.press.console import Board, short
 from lib.press.notebooks import Notebook, NotebookError
 from lib.press.reproduce import is_number
 
@@ -22,6 +21,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MOST = 10_000  # points: more is a slip of the keyboard
+EVERY_S = 0.5  # between two looks of the table to watch
+SHOWN = 15  # conditions in it
 SEED = "seed"  # the parameter whose values are repetitions, not conditions
 
 
@@ -73,24 +74,54 @@ def points(notebook: Notebook, profile: str, values: Mapping[str, list[Any]], zi
 
 
 def run(
-    notebook: Notebook, profile: str, chosen: Sequence[dict[str, Any]], board: Board, jobs: int = 1
+    notebook: Notebook, profile: str, chosen: Sequence[dict[str, Any]], board: Board, place: runs.Place
 ) -> list[runs.Outcome]:
     """Run every point; what was run before is kept, and a point that fails stops no other."""
-    cores = runs.Cores(os.cpu_count() or 1)
     whole = board.bar(f"{notebook.slug}: {len(chosen)} points", len(chosen))
+    swept = list(chosen[0])
+    done: list[tuple[dict[str, Any], runs.Outcome]] = []
+    shown = 0.0
 
-    def one(point: dict[str, Any]) -> runs.Outcome:
-        with cores.held(notebook.threads):
-            outcome = runs.run(notebook, profile, point)
+    def each(number: int, outcome: runs.Outcome) -> None:
+        nonlocal shown
         whole.advance()
-        return outcome
+        done.append((chosen[number], outcome))
+        if board.is_live and (time.monotonic() - shown > EVERY_S or len(done) == len(chosen)):
+            shown = time.monotonic()
+            board.show(*_so_far(done, swept))
 
-    with ThreadPoolExecutor(max_workers=max(1, jobs)) as pool:
-        outcomes = list(pool.map(one, chosen))
+    outcomes = runs.perform(orders(notebook, profile, chosen), place, each)
     failed = sum(bool(outcome.error) for outcome in outcomes)
     reused = sum(outcome.reused for outcome in outcomes)
     whole.done(f"{len(outcomes) - failed} done ({reused} of them before), {failed} failed")
     return outcomes
+
+
+def orders(notebook: Notebook, profile: str, chosen: Sequence[dict[str, Any]]) -> list[runs.Order]:
+    """The runs of these points."""
+    return [runs.Order(notebook, profile, point) for point in chosen]
+
+
+def _so_far(
+    done: Sequence[tuple[dict[str, Any], runs.Outcome]], swept: Sequence[str]
+) -> tuple[list[str], list[list[str]], str]:
+    """(header, rows, note) of the table to watch: the best conditions until now."""
+    frame = table(*zip(*done, strict=True))
+    failed = sum(bool(outcome.error) for _, outcome in done)
+    note = f"{failed} failed" if failed else ""
+    name = headline(frame, [outcome for _, outcome in done], swept)
+    if name is None:
+        return [], [], note
+    best = summary(frame, swept, name).head(SHOWN)
+    rows = [[short(value) for value in row] for row in best.itertuples(index=False)]
+    return [str(column) if column != "mean" else name for column in best.columns], rows, note
+
+
+def headline(frame: "pd.DataFrame", outcomes: Sequence[runs.Outcome], swept: Sequence[str]) -> str | None:
+    """The result that a table is about: the verdict's effect, or the first number that varies."""
+    verdicts = [outcome.result.record.get("verdict") or {} for outcome in outcomes if outcome.result]
+    names = [verdict["effect"] for verdict in verdicts if verdict.get("effect") in frame]
+    return next(iter(names or numbers(frame, swept)), None)
 
 
 def table(chosen: Sequence[dict[str, Any]], outcomes: Sequence[runs.Outcome]) -> "pd.DataFrame":
@@ -126,7 +157,7 @@ def _base(name: str) -> str:
 
 
 def summary(frame: "pd.DataFrame", swept: Sequence[str], name: str) -> "pd.DataFrame":
-    """One row a condition (all swept parameters but the seed), best mean first: mean, low, high, n.
+    """One row a condition (all swept parameters but the seed), highest mean first: rank, mean, low, high, n.
 
     The interval is a bootstrap over the seeds; with one seed it is the run's own.
     """
@@ -149,11 +180,13 @@ def summary(frame: "pd.DataFrame", swept: Sequence[str], name: str) -> "pd.DataF
             )
         condition = dict(zip(by, key if isinstance(key, tuple) else (key,), strict=True))
         rows.append(condition | {"mean": seen.mean(), "low": low, "high": high, "n": len(seen)})
-    return pd.DataFrame(rows).sort_values("mean", ascending=False, ignore_index=True)
+    best = pd.DataFrame(rows).sort_values("mean", ascending=False, ignore_index=True)
+    best.insert(0, "rank", range(1, len(best) + 1))
+    return best
 
 
 def keep(notebook: Notebook, profile: str, swept: Sequence[str], frame: "pd.DataFrame") -> Path:
-    """Write table.csv, table.parquet and a figure for each result; the folder."""
+    """Write table.csv, table.parquet, and for each result a figure and its summary by condition; the folder."""
     key = digest(profile, frame[list(swept)].to_json())[:12]
     folder = paths.build_dir() / "sweeps" / notebook.slug / f"{profile}-{key}"
     write_text(folder / "table.csv", frame.to_csv(index=False))
@@ -161,6 +194,7 @@ def keep(notebook: Notebook, profile: str, swept: Sequence[str], frame: "pd.Data
         frame.to_parquet(made, index=False)
     for name in numbers(frame, swept):
         write_text(folder / f"{name}.svg", draw(frame, swept, name))
+        write_text(folder / f"{name}.csv", summary(frame, swept, name).to_csv(index=False))
     return folder
 
 

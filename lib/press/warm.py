@@ -153,6 +153,12 @@ def launch(command: Sequence[str], environment: Mapping[str, str], cwd: str) -> 
     return None
 
 
+def expect_many() -> None:
+    """Have the first kernel of this process warm too: many are to follow."""
+    global _started
+    _started = max(1, _started)
+
+
 def _say_once(why: str) -> None:
     if why not in _told:
         from lib.press.console import say

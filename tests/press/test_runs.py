@@ -150,7 +150,9 @@ def test_a_damaged_record_is_one_clear_sentence(project, text):
 def test_runs_side_by_side_share_the_cores_and_nothing_else(project):
     for number in (1, 2, 3):
         project.write(f"data/0{number}_n{number}.ipynb", parameters=f"seed: int = {number}  # s\nsize: int = 9  # n")
-    outcomes = runs.run_all(select([]), "quick", Board(None), jobs=3)
+    orders = [runs.Order(notebook) for notebook in select([])]
+    with runs.place(orders, jobs=3, board=Board(None)) as place:
+        outcomes = runs.perform(orders, place)
     assert [outcome.error for outcome in outcomes] == ["", "", ""]
     assert len({outcome.result.record["results"]["mean"]["value"] for outcome in outcomes}) == 3
 
