@@ -109,8 +109,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         from lib.press.console import os_error
 
-        print(f"guidon: {os_error(error) if isinstance(error, OSError) else error}", file=sys.stderr)
-        return MISUSED if type(error).__name__ in ("NotebookError", "ScaffoldError") else FAILED
+        misused = type(error).__name__ in ("NotebookError", "ScaffoldError")
+        told = os_error(error) if isinstance(error, OSError) else str(error)
+        print(f"guidon: {' '.join(told.split()) if misused else told}", file=sys.stderr)
+        return MISUSED if misused else FAILED
 
 
 def _print_json(value: Any) -> None:
@@ -146,16 +148,14 @@ def _list(options: argparse.Namespace) -> int:
 
 
 def _parse_parameters(given: Sequence[str]) -> dict[str, Any]:
-    import yaml
-
-    from lib.press.notebooks import NotebookError
+    from lib.press.notebooks import NotebookError, parse_value
 
     values = {}
     for text in given:
         name, equals, value = text.partition("=")
         if not equals:
             raise NotebookError(f"-p {text}: write a parameter as name=value")
-        values[name] = yaml.safe_load(value)
+        values[name] = parse_value(value)
     return values
 
 

@@ -118,6 +118,8 @@ def accept_by_hand(project: Project, mean: float = 0.5, verdict: str = "holds", 
     for number, one in enumerate(executed["cells"]):
         if one["cell_type"] == "code":
             one |= {"execution_count": number, "outputs": outputs.get(number, [])}
+    given = "\n".join(f"{name} = {value!r}" for name, value in made.parameters.items())
+    executed["cells"].insert(2, cell("code", given, 99, ("injected-parameters",)) | {"execution_count": 99})
     told = {"commit": "abc123", "dirty": False, "date": "2026-11-20T10:00:00+00:00", "platform": "Linux x86_64"}
     told |= {"python": "3.11.7", "cpu": "A CPU (2 cores)", "gpu": None, "seconds": 12.5, "energy": None}
     content = {"schema": 1, "slug": notebook.slug, "profile": "quick", "parameters": made.parameters}

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import nbformat
+from nbclient.exceptions import CellExecutionError
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine
 from papermill.log import logger
@@ -19,6 +20,7 @@ from lib.press.environment import kernel_environment
 from lib.press.provisioner import WarmKernelManager
 
 LIMIT_MB = 20  # of outputs in one notebook: more is a loop that prints, and no post could show it
+TOO_MUCH = f"the notebook printed more than {LIMIT_MB} MB; print less"
 
 
 def _then(first: Callable[..., Any], second: Callable[[], None]) -> Callable[..., None]:
@@ -41,6 +43,12 @@ class Client(PapermillNotebookClient):
             self.shutdown_kernel = "immediate"
             raise
 
+    def execute_cell(self, cell: Any, cell_index: int, **kwargs: Any) -> Any:
+        done = super().execute_cell(cell, cell_index, **kwargs)
+        if self.room < 0:  # it came to its end before the interruption came to it
+            raise CellExecutionError(TOO_MUCH, "TooMuchOutput", TOO_MUCH)
+        return done
+
     def process_message(self, msg: dict[str, Any], cell: Any, cell_index: int) -> Any:
         """Take a message of the kernel, or leave the output in it when there were too many."""
         content = msg["content"]
@@ -54,8 +62,8 @@ class Client(PapermillNotebookClient):
 
     def _stop(self, cell: Any) -> None:
         """Say in the cell what is wrong, and interrupt it."""
-        told = f"the notebook printed more than {LIMIT_MB} MB; print less"
-        cell.outputs.append(nbformat.v4.new_output("error", ename="TooMuchOutput", evalue=told, traceback=[told]))
+        error = nbformat.v4.new_output("error", ename="TooMuchOutput", evalue=TOO_MUCH, traceback=[TOO_MUCH])
+        cell.outputs.append(error)
         assert self.km is not None
         self.interruption = asyncio.ensure_future(self.km.interrupt_kernel())  # held, or it may never run
 

@@ -67,6 +67,14 @@ def compute(notebook: Notebook, profile: str, overrides: dict[str, Any] | None =
     )
 
 
+def is_whole(told: dict[str, Any]) -> bool:
+    """Whether a record's identity is one that was computed: its digest is that of its parts."""
+    try:
+        return Identity(**{name: part for name, part in told.items() if name != "digest"}).digest == told["digest"]
+    except (KeyError, TypeError):
+        return False
+
+
 def is_derived(name: str) -> bool:
     """Whether an input names a function of `lib.lab` that makes a derived file, such as `retrieval.code_embeddings`."""
     module, dot, _ = name.partition(".")

@@ -114,13 +114,33 @@ class Notebook:
     def _checked(self, name: str, value: Any) -> Any:
         if name not in self.parameters:
             near = difflib.get_close_matches(name, self.parameters, 3) or list(self.parameters)
-            raise NotebookError(f"{self.slug} has no parameter {name}; it has {', '.join(near)}")
+            told = f"; it has {', '.join(near)}" if near else ""
+            raise NotebookError(f"{self.slug} has no parameter {name if name.isidentifier() else repr(name)}{told}")
         default = self.parameters[name].default
-        if isinstance(default, float) and type(value) is int:
-            return float(value)
+        try:
+            if isinstance(default, float) and type(value) is int:
+                value = float(value)
+            json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
+            raise NotebookError(f"{self.slug}: {name} takes no such value; a record could not hold it") from error
         if default is not None and type(value) is not type(default):
-            raise NotebookError(f"{self.slug}: {name} is {self.parameters[name].type}, not {type(value).__name__}")
+            how = f"; for a text, write {name}='\"...\"'" if isinstance(default, str) else ""
+            told = f"{self.slug}: {name} is {self.parameters[name].type}, not {type(value).__name__}{how}"
+            raise NotebookError(told)
         return value
+
+
+def shown(text: str) -> str:
+    """What somebody wrote, as an error can quote it: short, on one line."""
+    return repr(text if len(text) < 40 else f"{text[:39]}…")
+
+
+def parse_value(text: str) -> Any:
+    """A parameter's value as it is written on a command line, in YAML. Raises NotebookError."""
+    try:
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise NotebookError(f"{shown(text)} is not a value; a text with signs in it goes in double quotes") from error
 
 
 def _parameters(source: str, path: Path) -> Iterator[tuple[str, Parameter]]:

@@ -1,5 +1,6 @@
 """The result record of a run: collected from its executed notebook, checked against it. Knows no folders."""
 
+import ast
 import json
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,18 @@ def source(cell: dict[str, Any]) -> str:
     return "".join(text) if isinstance(text, list) else text
 
 
+def injected(notebook: dict[str, Any]) -> dict[str, Any]:
+    """The parameters that the run was given, from the cell that Papermill wrote. Raises ValueError, SyntaxError."""
+    found: dict[str, Any] = {}
+    for cell in notebook["cells"]:
+        if "injected-parameters" in ((cell.get("metadata") or {}).get("tags") or ()):
+            with digests.parsing:
+                for node in ast.parse(source(cell)).body:
+                    if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+                        found[node.targets[0].id] = ast.literal_eval(node.value)
+    return found
+
+
 def is_hollow(record: dict[str, Any], notebook: dict[str, Any]) -> bool:
     """Whether a record is not what its executed notebook holds: edited by hand, copied, or never run."""
     cells = code_cells(notebook)
@@ -61,9 +74,11 @@ def is_hollow(record: dict[str, Any], notebook: dict[str, Any]) -> bool:
         return True
     try:
         code = digests.code(source(cell) for cell in cells)
-        held = collect(notebook)
-        return code != record["identity"]["code"] or held != {name: record[name] for name in held}
-    except (KeyError, TypeError, SyntaxError):
+        held = collect(notebook) | {"parameters": injected(notebook)}
+        told = record["identity"]
+        same = code == told["code"] and held == {name: record[name] for name in held}
+        return not same or told["parameters"] != record["parameters"]
+    except (KeyError, TypeError, ValueError, SyntaxError):
         return True
 
 

@@ -90,8 +90,10 @@ def failed(notebook: Notebook, profile: str) -> Path | None:
 
 def state_of(notebook: Notebook, result: Result) -> str:
     """`hollow`, `stale` or `in-sync`."""
+    told = result.record
     try:
-        if record.is_hollow(result.record, record.read_notebook(result.notebook)):
+        sound = told["slug"] == notebook.slug and identity.is_whole(told["identity"])
+        if not sound or record.is_hollow(told, record.read_notebook(result.notebook)):
             return "hollow"
     except record.RecordError:
         return "hollow"

@@ -2,19 +2,18 @@
 
 import itertools
 import json
+import math
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import yaml
 
 from lib.lab import paths
 from lib.lab.cache import atomic, write_text
 from lib.lab.normalize import digest
 from lib.press import runs
 from lib.press.console import Board, short
-from lib.press.notebooks import Notebook, NotebookError
+from lib.press.notebooks import Notebook, NotebookError, parse_value, shown
 from lib.press.reproduce import is_number
 
 if TYPE_CHECKING:
@@ -32,9 +31,9 @@ def parse(given: Sequence[str]) -> dict[str, list[Any]]:
     for text in given:
         name, equals, listed = text.partition("=")
         if not equals or not listed.strip():
-            raise NotebookError(f"-p {text}: write the values as name=0:10 or name=100,1000")
+            raise NotebookError(f"-p {shown(text)}: write the values as name=0:10 or name=100,1000")
         if name in values:
-            raise NotebookError(f"-p {text}: {name} is given twice; put all its values in one list")
+            raise NotebookError(f"-p {shown(text)}: {name} is given twice; put all its values in one list")
         values[name] = _values(text, listed)
     return values
 
@@ -42,13 +41,13 @@ def parse(given: Sequence[str]) -> dict[str, list[Any]]:
 def _values(text: str, listed: str) -> list[Any]:
     bounds = listed.split(":")
     try:
-        found = range(*map(int, bounds)) if 2 <= len(bounds) <= 3 else yaml.safe_load(f"[{listed}]")
-    except (ValueError, yaml.YAMLError) as error:
-        raise NotebookError(f"-p {text}: these are not values; write name=0:10 or name=100,1000") from error
-    if not found:
-        raise NotebookError(f"-p {text}: there is no value in it")
+        found = range(*map(int, bounds)) if 2 <= len(bounds) <= 3 else parse_value(f"[{listed}]")
+    except ValueError as error:
+        raise NotebookError(f"-p {shown(text)}: these are not values; write name=0:10 or name=100,1000") from error
+    if not found or not isinstance(found, (range, list)):
+        raise NotebookError(f"-p {shown(text)}: there is no value in it")
     if found[MOST:]:
-        raise NotebookError(f"-p {text}: there are more than {MOST:,} values")
+        raise NotebookError(f"-p {shown(text)}: there are more than {MOST:,} values")
     return list(found)
 
 
@@ -128,20 +127,31 @@ def table(chosen: Sequence[dict[str, Any]], outcomes: Sequence[runs.Outcome]) ->
     """One row a point: its parameters, each number it recorded with its interval, verdict, seconds, error."""
     import pandas as pd
 
-    return pd.DataFrame([_row(point, outcome) for point, outcome in zip(chosen, outcomes, strict=True)])
+    frame = pd.DataFrame([_row(point, outcome) for point, outcome in zip(chosen, outcomes, strict=True)])
+    mixed = [name for name in chosen[0] if frame[name].dtype == object]
+    return frame.astype(dict.fromkeys(mixed, str))
 
 
 def _row(point: Mapping[str, Any], outcome: runs.Outcome) -> dict[str, Any]:
-    row = {name: value if not isinstance(value, (list, dict)) else json.dumps(value) for name, value in point.items()}
+    row = {name: _cell(value) for name, value in point.items()}
     if outcome.result is None:
         return row | {"error": outcome.error}
     told = outcome.result.record
     for name, result in told["results"].items():
         if is_number(result["value"]):
-            row[name] = result["value"]
+            row[name] = _cell(result["value"])
             if result.get("ci"):
                 row[f"{name}_low"], row[f"{name}_high"] = result["ci"]
     return row | {"verdict": outcome.result.verdict, "seconds": told["provenance"]["seconds"], "error": ""}
+
+
+def _cell(value: Any) -> Any:
+    """A value as a table can hold it: lists as text, whole numbers past 64 bits as what comes nearest."""
+    if isinstance(value, (list, dict)):
+        return json.dumps(value)
+    if isinstance(value, int) and abs(value) >= 2**63:
+        return float(value) if abs(value) < 10**300 else math.copysign(math.inf, value)
+    return value
 
 
 def numbers(frame: "pd.DataFrame", swept: Sequence[str]) -> list[str]:
