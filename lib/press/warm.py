@@ -198,10 +198,22 @@ def serve(address: str) -> None:
             if sys.stdin in asked:
                 return
             line, _ = orders.accept()
+            if not _is_alive(pid):  # killed while it waited
+                os.close(pipe)
+                pid, pipe = _fork(orders)
             with line:
                 given = _hand_out(line, pid, pipe)
             if given:
                 pid, pipe = _fork(orders)
+
+
+def _is_alive(pid: int) -> bool:
+    """Whether a fork of this process is alive; one that has ended is buried at once, so its number is gone."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def _hand_out(line: socket.socket, pid: int, pipe: int) -> bool:

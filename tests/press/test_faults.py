@@ -81,7 +81,8 @@ def test_the_minutes_are_those_of_the_whole_notebook(project):
 
 def test_a_cell_that_will_not_be_interrupted_is_ended(project, tmp_path):
     deaf = (
-        "import os\nimport signal\n\nfor name in (signal.SIGINT, signal.SIGTERM):\n    signal.signal(name, signal.SIG_IGN)\n"
+        "import os\nimport signal\n\nfor name in (signal.SIGINT, signal.SIGTERM):\n"
+        "    signal.signal(name, signal.SIG_IGN)\n"
         f"open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\nwhile True:\n    pass"
     )
     outcome = run_body(project, deaf, minutes=0.05)
