@@ -195,7 +195,7 @@ def run(
     try:
         with locked(folder):
             clear(folder)
-            result = None if force else _finished(folder)
+            result = None if force else store.finished(folder)
             if result:
                 return Outcome(notebook, profile, result=result, reused=True)
             error = prepare_inputs(notebook)
@@ -210,14 +210,6 @@ def run(
             return Outcome(notebook, profile, result=store.Result(record.load(folder / "record.json"), folder))
     except OSError as problem:  # a disk that is full, a folder that may not be written
         return Outcome(notebook, profile, error=console.os_error(problem))
-
-
-def _finished(folder: Path) -> store.Result | None:
-    """The run in this folder, when it is there and whole."""
-    with contextlib.suppress(record.RecordError):
-        if (folder / "record.json").is_file():
-            return store.Result(record.load(folder / "record.json"), folder)
-    return None
 
 
 def prepare_inputs(notebook: Notebook) -> str:

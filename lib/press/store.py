@@ -1,5 +1,6 @@
 """Where runs and accepted results are kept, and in what state they are. Runs nothing."""
 
+import contextlib
 import json
 import os
 from dataclasses import dataclass
@@ -80,6 +81,13 @@ def run_folder(slug: str, profile: str, digest: str) -> Path:
 def local(notebook: Notebook, profile: str, overrides: dict[str, Any] | None = None) -> Result | None:
     """The finished local run of today's notebook, if there is one."""
     return _result(run_folder(notebook.slug, profile, identity.compute(notebook, profile, overrides).digest))
+
+
+def finished(folder: Path) -> Result | None:
+    """The run in this folder, when it is there and whole: a damaged one is as good as none."""
+    with contextlib.suppress(record.RecordError):
+        return _result(folder)
+    return None
 
 
 def failed(notebook: Notebook, profile: str) -> Path | None:
