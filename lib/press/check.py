@@ -14,7 +14,7 @@ import yaml
 from lib.lab import paths
 from lib.press import prose, record, store
 from lib.press.identity import is_derived
-from lib.press.notebooks import KINDS, LANGS, PROFILES, Cell, Notebook, NotebookError, load
+from lib.press.notebooks import KINDS, LANGS, PROFILES, Cell, Notebook, NotebookError, load, load_yaml
 
 MAX_LINES = 15
 SMALL_COUNT = 10  # whole numbers up to this, without unit or per cent, are counts of the design, not results
@@ -170,7 +170,7 @@ def _code(cell: Cell) -> Iterator[str]:
 def options(cell: Cell) -> dict[str, Any]:
     """The `#|` options of a code cell. Raises yaml.YAMLError."""
     lines = [line[2:].removeprefix(" ") for line in cell.source.splitlines() if line.startswith("#|")]
-    found = yaml.safe_load("\n".join(lines))
+    found = load_yaml("\n".join(lines))
     return found if isinstance(found, dict) else {}
 
 

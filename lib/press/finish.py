@@ -4,6 +4,7 @@ Takes the contents of `<main>` and the entries of the table of contents, and lea
 and interface behind, so that the site looks and speaks the same whoever rendered it, and asks no host for anything.
 """
 
+import contextlib
 import datetime as dt
 import html
 import json
@@ -14,12 +15,10 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote
 
-import yaml
-
 from lib.lab import paths
 from lib.lab.cache import write_text
 from lib.press import boxes, feeds, prose
-from lib.press.notebooks import LANGS
+from lib.press.notebooks import LANGS, load_yaml
 from lib.press.pages import STATIC, Page, manifest
 from lib.press.words import WORDS
 
@@ -47,12 +46,15 @@ class FinishError(ValueError):
 
 def site_url() -> str:
     """The address that the author set, without a final slash."""
-    config = yaml.safe_load((paths.root() / "_quarto.yml").read_text(encoding="utf-8"))
+    config = load_yaml((paths.root() / "_quarto.yml").read_text(encoding="utf-8"))
     return str((config.get("website") or {}).get("site-url") or "https://guidon.example").rstrip("/")
 
 
-def finish(rendered: Path, out: Path) -> None:
-    """Make the site in `out` from the pages in `rendered` (which may be the same folder). Raises FinishError."""
+def finish(rendered: Path, out: Path, last: Path | None = None) -> None:
+    """Make the site in `out` from the pages in `rendered` (which may be the same folder). Raises FinishError.
+
+    last: the site that this one replaces, whose files are taken over where they are the same.
+    """
     every, address = manifest(), site_url()
     for page in every:
         source = rendered / page.path
@@ -62,7 +64,7 @@ def finish(rendered: Path, out: Path) -> None:
         if MARK not in text:
             text = assemble(text, page, address)
         write_text(out / page.path, text)
-        _copy_resources(text, rendered, out, page)
+        _copy_resources(text, (paths.root(), rendered), out, page, last or out)
     for lang in LANGS:
         listed = [page for page in every if page.lang == lang]
         index = [_searchable(page, (out / page.path).read_text(encoding="utf-8")) for page in listed]
@@ -263,20 +265,26 @@ def _searchable(page: Page, text: str) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _copy_resources(text: str, rendered: Path, out: Path, page: Page) -> None:
-    """Copy the local files a page refers to: figures and notebooks from posts/, the rest from where it was rendered."""
-    for reference in set(_LOCAL.findall(text)):
-        relative = Path(os.path.normpath(PurePosixPath(page.path).parent / html.unescape(reference)))
-        if relative.suffix == ".html" or relative.parts[:1] in (("..",), ("assets",)) or relative.is_absolute():
+def _copy_resources(text: str, roots: tuple[Path, ...], out: Path, page: Page, last: Path) -> None:
+    """Copy the local files a page refers to, from the first folder that has them: figures and notebooks of posts."""
+    for reference in {*_LOCAL.findall(text), *([f"{_up(page)}{page.image}"] if page.image else [])}:
+        relative = os.path.normpath(os.path.join(os.path.dirname(page.path), html.unescape(reference)))
+        if relative.endswith(".html") or relative.startswith(("..", "assets/")) or os.path.isabs(relative):
             continue
-        source = next((root / relative for root in (paths.root(), rendered) if (root / relative).is_file()), None)
-        target = out / relative
-        if source and source != target:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, target)
-    if page.image and not (out / page.image).is_file():
-        (out / page.image).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(paths.root() / page.image, out / page.image)
+        source = next((root / relative for root in roots if os.path.isfile(root / relative)), None)
+        if source and source != out / relative and not (roots[-1] != out and (out / relative).is_file()):
+            _copy(source, out / relative, last / relative)
+
+
+def _copy(source: Path, target: Path, last: Path) -> None:
+    """Copy a file with its date; share the copy of the last site where it is of the same date and size."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(OSError):
+        new, old = source.stat(), last.stat()
+        if last != target and (new.st_size, new.st_mtime_ns) == (old.st_size, old.st_mtime_ns):
+            os.link(last, target)
+            return
+    shutil.copy2(source, target)
 
 
 if __name__ == "__main__" and not os.environ.get("GUIDON_PUBLISHING"):  # project.post-render of _quarto.yml

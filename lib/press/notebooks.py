@@ -130,6 +130,11 @@ class Notebook:
         return value
 
 
+def load_yaml(text: str) -> Any:
+    """YAML of a file of ours, read by libyaml where it is there: ten times faster. Raises yaml.YAMLError."""
+    return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+
+
 def shown(text: str) -> str:
     """What somebody wrote, as an error can quote it: short, on one line."""
     return repr(text if len(text) < 40 else f"{text[:39]}…")
@@ -176,7 +181,7 @@ def load(path: Path) -> Notebook:
     if not cells or cells[0].kind != "raw":
         raise NotebookError(f"{path.name} does not start with a raw cell of YAML; `guidon new` writes one")
     try:
-        meta = yaml.safe_load(cells[0].source.strip().strip("-"))
+        meta = load_yaml(cells[0].source.strip().strip("-"))
     except yaml.YAMLError as error:
         raise NotebookError(f"{path.name}: its first cell is not YAML: {str(error).splitlines()[0]}") from error
     if not isinstance(meta, dict):

@@ -13,7 +13,7 @@ import yaml
 from lib.lab import paths
 from lib.lab.cache import write_text
 from lib.press import boxes, prose, store
-from lib.press.notebooks import LANGS, Notebook, find
+from lib.press.notebooks import LANGS, Notebook, find, load_yaml
 from lib.press.words import WORDS
 
 STATIC = ("index", "about", "claims", "tutorials", "notes")
@@ -104,7 +104,7 @@ def _post(notebook: Notebook, result: store.Result, lang: str) -> Page:
     """What a post says of itself; its figures were written before."""
     base = f"{_prefix(lang)}posts/{notebook.slug}"
     post = json.loads((_folder(lang) / f"{notebook.slug}.ipynb").read_text(encoding="utf-8"))
-    front = yaml.safe_load(post["cells"][0]["source"].strip("-\n"))
+    front = load_yaml(post["cells"][0]["source"].strip("-\n"))
     image = str(front.get("image") or "")
     return Page(
         lang=lang, path=f"{base}.html", title=boxes.typographic(front["title"]),
@@ -121,7 +121,7 @@ def split(path: Path) -> tuple[dict[str, Any], str]:
     text = path.read_text(encoding="utf-8-sig")
     found = re.match(r"---\n(.*?)\n---\n?(.*)", text, re.DOTALL)
     try:
-        front = yaml.safe_load(found[1]) if found else {}
+        front = load_yaml(found[1]) if found else {}
     except yaml.YAMLError as error:
         raise prose.ProseError(f"{path.name}: its front matter is not YAML: {str(error).splitlines()[0]}") from error
     return (front if isinstance(front, dict) else {}), (found[2] if found else text)

@@ -39,8 +39,9 @@ def write(drafts: bool = False, allow_stale: bool = False) -> list[Path]:
     written: list[Path] = []
     for notebook in notebooks:
         if notebook.slug in shown:
+            notice = _notice(notebook, shown[notebook.slug], allow_stale)
             for lang in LANGS:
-                written += write_post(notebook, shown[notebook.slug], shown, lang, allow_stale)
+                written += write_post(notebook, shown[notebook.slug], shown, lang, notice)
     written += pages.write([notebook for notebook in notebooks if notebook.slug in shown], shown, drafts)
     _remove_others(written)
     return written
@@ -63,12 +64,15 @@ def _remove_others(written: list[Path]) -> None:
 
 
 def write_post(
-    notebook: Notebook, result: store.Result, shown: dict[str, store.Result], lang: str, allow_stale: bool = False
+    notebook: Notebook, result: store.Result, shown: dict[str, store.Result], lang: str, notice: tuple[str, str] | None
 ) -> list[Path]:
-    """Write one post in one language, with its figures and its source notebook; return the files."""
+    """Write one post in one language, with its figures and its source notebook; return the files.
+
+    notice: what stands above it, as a word of WORDS and what it tells.
+    """
     target = folder(lang)
     body = Body(notebook, result, shown, lang)
-    cells = list(body.cells(_notices(notebook, result, lang, allow_stale)))
+    cells = list(body.cells([WORDS[lang][notice[0]].format(what=notice[1])] if notice else []))
     front = front_matter(notebook, result, lang, body)
     made = {
         "cells": [_cell("raw", f"---\n{yaml.safe_dump(front, allow_unicode=True, sort_keys=False, width=1000)}---", 0)]
@@ -86,15 +90,16 @@ def write_post(
     return [*written, *body.files]
 
 
-def _notices(notebook: Notebook, result: store.Result, lang: str, allow_stale: bool) -> list[str]:
+def _notice(notebook: Notebook, result: store.Result, allow_stale: bool) -> tuple[str, str] | None:
+    """What a reader must know of a result that is not, or no longer, the published one. Raises PostError."""
     if paths.results_dir() not in result.folder.parents:
-        return [WORDS[lang]["draft"]]
+        return "draft", ""
     state = store.state_of(notebook, result)
     if state == "in-sync":
-        return []
+        return None
     changes = ", ".join(store.changes(notebook, result)[:4]) or state
     if state == "stale" and allow_stale:
-        return [WORDS[lang]["stale"].format(what=changes)]
+        return "stale", changes
     again = f"guidon run {notebook.slug} --profile {result.profile}, then guidon accept {notebook.slug}"
     raise PostError(f"the accepted {result.profile} result of {notebook.slug} is {state} ({changes}): {again}")
 

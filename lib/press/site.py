@@ -42,7 +42,7 @@ def publish(renderer: str = "auto", drafts: bool = False, allow_stale: bool = Fa
         with _staging() as staging:
             rendered, made = staging / "rendered", staging / "site"
             {"quarto": _quarto, "smalldocs": _smalldocs}[chosen](rendered)
-            finish.finish(rendered, made)
+            finish.finish(rendered, made, last=out)
             (made / STAMP).write_text(stamp, encoding="utf-8")
             _put_in_place(made, out)
     return out
@@ -98,15 +98,17 @@ def _put_in_place(made: Path, out: Path) -> None:
 
 def _smalldocs(rendered: Path) -> None:
     from smalldocs.config import BuildError, ConfigError, load
-    from smalldocs.site import Site
+
+    from lib.press.rendered import RememberingSite
 
     try:
         project = load(paths.root())
         project.config["project"] = {
             name: value for name, value in project.project.items() if name not in ("pre-render", "post-render")
         } | {"output-dir": str(rendered)}
-        site = Site(project, quiet=True)
+        site = RememberingSite(project, quiet=True)
         site.build()
+        site.forget_others()
     except (BuildError, ConfigError) as error:
         raise SiteError(f"smalldocs: {error}") from error
     for source, target in site.broken:

@@ -49,7 +49,7 @@ def test_an_interrupted_publication_leaves_the_old_site(website, monkeypatch):
     out = site.publish(renderer="smalldocs")
     website.write(body=[*BODY, FIGURE], prose=("Nouvelle phrase.", "A new sentence."))
 
-    def interrupted(rendered, made):
+    def interrupted(*given, **named):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
