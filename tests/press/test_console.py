@@ -1,3 +1,7 @@
+import io
+
+from rich.console import Console
+
 from lib.press import console
 
 
@@ -23,3 +27,26 @@ def test_in_a_terminal_bars_move(monkeypatch, capsys):
         bar.done()
         assert board.progress.tasks[0].finished
         assert "counting: done" in board.progress.tasks[0].description
+
+
+def test_a_table_moves_under_the_bars_where_somebody_watches(monkeypatch):
+    monkeypatch.setattr(console, "is_interactive", lambda: True)
+    with console.board() as board:
+        board.bar("sweep", 2).advance()
+        assert board.is_live
+        board.show(["rank", "mean"], [["1", "0.5"]], "1 failed")
+        shown = Console(width=80, file=io.StringIO(), record=True)
+        shown.print(board.progress.get_renderable())
+    text = shown.export_text()
+    assert text.index("sweep") < text.index("rank") < text.index("0.5") < text.index("1 failed")
+    assert "1/2" in text
+
+
+def test_where_nobody_watches_a_table_is_nothing(capsys):
+    board = console.Board(None)
+    board.show(["rank"], [["1"]])
+    assert (board.is_live, capsys.readouterr()) == (False, ("", ""))
+
+
+def test_values_in_tables_are_short():
+    assert [console.short(value) for value in (None, 1 / 3, 7, "x" * 30)] == ["-", "0.3333", "7", "x" * 23 + "…"]

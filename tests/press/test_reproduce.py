@@ -1,10 +1,16 @@
+import json
 import math
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.press.reproduce import agree, compare
+from lib.cli import main
+from lib.lab import sources
+from lib.press import doctor
+from lib.press.notebooks import find
+from lib.press.reproduce import agree, compare, environment, inputs, rate_lines, rates
+from tests.conftest import BODY, accept_by_hand
 
 
 def record(verdict="holds", **results):
@@ -53,3 +59,70 @@ def test_lists_texts_and_rows_agree_item_by_item():
 @given(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6), st.floats(0, 10))
 def test_agreement_is_distance_against_tolerance(before, now, tol):
     assert agree(before, now, tol) == (math.fabs(before - now) <= tol or before == now)
+
+
+def test_four_rates_fall_short_apart(project, monkeypatch):
+    monkeypatch.setattr(doctor, "locked_versions", lambda: {"numpy": "1", "torch": "2"})
+    monkeypatch.setattr(doctor, "unlike_lock", lambda: {"torch": "1.9"})
+    (project.root / "data/facts").mkdir()
+    for name in "ab":
+        (project.root / f"data/facts/{name}.csv").write_text("x\n1\n")
+    accept_by_hand(project, head={"inputs": ["facts/a.csv", "facts/b.csv"]})
+    notebooks = find()
+    assert inputs(notebooks)["shortfall"] == []
+    (project.root / "data/facts/b.csv").write_text("x\n2\n")
+    rows = [{"name": "mean", "ok": True}, {"name": "gap", "ok": False}]
+    told = rates(
+        environment(), inputs(notebooks), [{"slug": "tiny", "total": 2, "rows": rows}], {"other": "ValueError: no"}
+    )
+    assert [(name, rate["ok"], rate["total"]) for name, rate in told.items()] == [
+        ("environment", 1, 2), ("inputs", 1, 2), ("runs", 1, 2), ("results", 1, 2),
+    ]  # fmt: skip
+    assert [rate["shortfall"] for rate in told.values()] == [
+        ["torch is 1.9, not 2"],
+        ["facts/b.csv: not what the quick result of tiny read"],
+        ["other: ValueError: no"],
+        ["tiny: gap"],
+    ]
+    assert rate_lines(told)[0].split() == ["packages", "installed", "as", "pinned:", "1", "of", "2", "(50%)"]
+
+
+def test_an_input_that_cannot_be_had_falls_short(project, monkeypatch):
+    accept_by_hand(project, head={"inputs": []})
+    (notebook,) = find()
+    notebook.meta["inputs"] = ["far"]
+    monkeypatch.setattr(sources, "load", lambda: {"far": None})
+
+    def fetch(*names):
+        raise sources.SourceError("no network")
+
+    monkeypatch.setattr(sources, "fetch", fetch)
+    monkeypatch.setattr(sources, "verify", lambda *names: {"far": "not here"})
+    assert inputs([notebook]) == {
+        "what": "inputs verified", "ok": 0, "total": 1, "shortfall": ["far: not here"],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", ["environment", "inputs", "runs", "results"])
+def test_any_shortfall_is_status_1_and_named(project, capsys, fault):
+    (project.root / "data/facts").mkdir()
+    facts = project.root / "data/facts/a.csv"
+    facts.write_text("x\n1\n")
+    project.write(head={"inputs": ["facts/a.csv"]})
+    assert main(["run", "tiny"]) == 0
+    assert main(["accept", "tiny"]) == 0
+    capsys.readouterr()
+    if fault == "environment":
+        (project.root / "requirements.lock").write_text("numpy==0.1\nno-such-package==1.0\n")
+    if fault == "inputs":
+        facts.write_text("x\n2\n")
+    if fault == "runs":
+        project.write(body=["1 / 0"], head={"inputs": ["facts/a.csv"]})
+    if fault == "results":
+        changed = [BODY[0], BODY[1].replace("mean = float(", "mean = 1e-3 + float("), BODY[2]]
+        project.write(body=changed, head={"inputs": ["facts/a.csv"]})
+    assert main(["reproduce", "--json"]) == 1
+    told = json.loads(capsys.readouterr().out)["rates"]
+    assert [name for name, rate in told.items() if rate["shortfall"]] == [fault]
+    assert main(["reproduce"]) == 1
+    assert told[fault]["what"] in capsys.readouterr().out

@@ -2,13 +2,14 @@
 
 import json
 import os
+import shutil
 import signal
 import threading
 import time
 
 import pytest
 
-from lib.press import record, reproduce, runs, store
+from lib.press import identity, record, reproduce, runs, store
 from lib.press.accept import AcceptError, accept
 from lib.press.console import Board
 from lib.press.notebooks import load, select
@@ -98,7 +99,9 @@ def test_accepting_copies_what_was_run_and_state_follows_the_code(project):
     assert store.changes(changed, store.deciding("tiny")) == ["code"]
 
 
-@pytest.mark.parametrize("where", ["value", "verdict", "unexecuted"])
+@pytest.mark.parametrize(
+    "where", ["value", "verdict", "unexecuted", "parameters", "given", "identity", "digest", "slug", "schema"]
+)
 def test_a_record_edited_by_hand_is_hollow(project, where):
     notebook = load(project.write())
     run(notebook)
@@ -108,10 +111,39 @@ def test_a_record_edited_by_hand_is_hollow(project, where):
         kept["results"]["mean"]["value"] = 42.0
     if where == "verdict":
         kept["verdict"]["value"] = "fails"
+    if where == "parameters":  # as if another run had been this one
+        kept["parameters"]["seed"] = kept["identity"]["parameters"]["seed"] = 7
+        kept["identity"]["digest"] = identity.compute(notebook, "quick", {"seed": 7}).digest
+    if where == "given":
+        kept["parameters"]["seed"] = 7
+    if where == "identity":
+        kept["identity"]["threads"] = 3
+    if where == "digest":
+        kept["identity"]["digest"] = "0" * 16
+    if where == "slug":
+        kept["slug"] = "other"
+    if where == "schema":
+        kept["identity"]["more"] = 1
     (folder / "record.json").write_text(json.dumps(kept))
     if where == "unexecuted":
         (folder / "executed.ipynb").write_text(notebook.path.read_text())
     assert store.state(notebook) == "hollow"
+
+
+@pytest.mark.parametrize("what", ["another seed", "another experiment"])
+def test_a_result_copied_from_elsewhere_is_found_out(project, what):
+    notebook = load(project.write())
+    run(notebook)
+    here = accept(notebook, "quick").folder
+    if what == "another seed":
+        source = run(notebook, overrides={"seed": 1}).result.folder
+    else:
+        other = load(project.write("data/02_other.ipynb"))
+        run(other)
+        source = accept(other, "quick").folder
+    for name in ("record.json", "executed.ipynb"):
+        shutil.copyfile(source / name, here / name)
+    assert store.state(notebook) == ("stale" if what == "another seed" else "hollow")
 
 
 def test_a_changed_value_is_found_and_named(project):
@@ -180,6 +212,38 @@ def test_a_killed_kernel_leaves_no_half_run(project, tmp_path):
     thread.join(60)
     assert store.local(notebook, "quick") is None
     assert store.state(notebook) == "failed"
+
+
+def test_places_tell_of_each_run_and_give_them_in_order(project):
+    notebook = load(project.write())
+    orders = [runs.Order(notebook, "smoke", {"seed": seed}) for seed in (3, 1, 2)]
+    told = {}
+    with runs.place(orders) as place:
+        outcomes = runs.perform(orders, place, told.__setitem__)
+    assert [outcome.result.record["parameters"]["seed"] for outcome in outcomes] == [3, 1, 2]
+    assert told == dict(enumerate(outcomes))
+    assert outcomes[0].told.startswith("ran in ")
+    with runs.place(orders, jobs=2) as place:
+        assert [outcome.reused for outcome in runs.perform(orders, place)] == [True] * 3
+
+
+def test_what_raises_in_the_middle_stops_what_runs(project, tmp_path):
+    log = tmp_path / "log"
+    sleepy = (
+        f"import os\nimport time\n\nopen({str(log)!r}, 'a').write(f'{{os.getpid()}} ')\ntime.sleep(600 * (seed > 0))"
+    )
+    notebook = load(project.write(body=[sleepy, *BODY]))
+    orders = [runs.Order(notebook, "smoke", {"seed": seed}) for seed in range(6)]
+
+    def each(number, outcome):
+        raise KeyboardInterrupt
+
+    started = time.monotonic()
+    with pytest.raises(KeyboardInterrupt), runs.place(orders, jobs=2) as place:
+        runs.perform(orders, place, each)
+    assert time.monotonic() - started < 30
+    assert len(log.read_text().split()) < 6
+    assert len(list((project.root / "build/runs/tiny").glob("*/record.json"))) == 1
 
 
 def test_cores_are_never_exceeded():

@@ -7,6 +7,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import psutil
 import pytest
 
 from lib.press import reproduce, runs, warm
@@ -171,3 +172,28 @@ def test_an_asker_that_hangs_up_costs_no_kernel():
     finally:
         server.close()
     assert server.process.returncode is not None
+
+
+def test_a_waiting_process_that_is_killed_is_replaced():
+    server = warm.Server(kernel_environment())
+    try:
+        assert server.is_ready()
+        for _ in range(3):
+            (waiting,) = psutil.Process(server.process.pid).children()
+            waiting.kill()
+            psutil.wait_procs([waiting], 10)
+            child = server.launch(["--version"], kernel_environment(), "/")
+            assert child.pid != waiting.pid
+            assert child.wait(20) == 0
+    finally:
+        server.close()
+
+
+def test_many_to_come_make_the_first_kernel_warm(project, monkeypatch):
+    monkeypatch.setattr(warm, "_started", 0)
+    assert warm.launch([sys.executable, *warm.LAUNCHER, "--version"], kernel_environment(), "/") is None
+    monkeypatch.setattr(warm, "_started", 0)
+    warm.expect_many()
+    child = warm.launch([sys.executable, *warm.LAUNCHER, "--version"], kernel_environment(), "/")
+    assert child is not None
+    assert child.wait(20) == 0
