@@ -1,6 +1,6 @@
 """`make bench`: what Guidon's own work costs, as ratios measured side by side in one run.
 
-Names choose parts (`python tests/bench.py commands kernels sweep cells site cluster`); all of them take ten minutes.
+Names choose parts (`python tests/bench.py commands kernels sweep cells site cluster`); all of them take five minutes.
 """
 
 import contextlib
