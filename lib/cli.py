@@ -160,30 +160,30 @@ def _parse_parameters(given: Sequence[str]) -> dict[str, Any]:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from lib.press import console, runs
+    from lib.press import console, places
     from lib.press.notebooks import select
 
     notebooks = select(options.slugs)
     overrides = _parse_parameters(options.parameter)
     for notebook in notebooks:
         notebook.values(options.profile, overrides)  # a wrong name is refused before anything starts
-    orders = [runs.Order(notebook, options.profile, overrides, options.force) for notebook in notebooks]
-    with console.board() as board, runs.place(orders, jobs=options.jobs, dask=options.dask, board=board) as place:
-        outcomes = runs.perform(orders, place)
+    orders = [places.Order(notebook, options.profile, overrides, options.force) for notebook in notebooks]
+    with console.board() as board, places.place(orders, jobs=options.jobs, dask=options.dask, board=board) as place:
+        outcomes = places.perform(orders, place)
     for outcome in outcomes:
         _say_outcome(outcome)
     return FAILED if any(outcome.error for outcome in outcomes) else DONE
 
 
 def _sweep(options: argparse.Namespace) -> int:
-    from lib.press import console, runs, sweep
+    from lib.press import console, places, sweep
     from lib.press.notebooks import select
 
     (notebook,) = select([options.slug])
     values = sweep.parse(options.parameter)
     chosen = sweep.points(notebook, options.profile, values, options.zip)  # refused before anything starts
     orders = sweep.orders(notebook, options.profile, chosen)
-    with console.board() as board, runs.place(orders, jobs=options.jobs, dask=options.dask) as place:
+    with console.board() as board, places.place(orders, jobs=options.jobs, dask=options.dask) as place:
         outcomes = sweep.run(notebook, options.profile, chosen, board, place)
     frame = sweep.table(chosen, outcomes)
     folder = sweep.keep(notebook, options.profile, list(values), frame)
@@ -228,7 +228,7 @@ def _say_outcome(outcome: Any) -> None:
 
 
 def _reproduce(options: argparse.Namespace) -> int:
-    from lib.press import console, reproduce, runs, store
+    from lib.press import console, places, reproduce, store
     from lib.press.notebooks import select
 
     chosen = [notebook for notebook in select(options.slugs) if options.profile in store.accepted(notebook.slug)]
@@ -242,22 +242,9 @@ def _reproduce(options: argparse.Namespace) -> int:
             print(f"nothing to reproduce: {why}")
         return DONE
     installed, verified = reproduce.environment(), reproduce.inputs(chosen)
-    orders = [runs.Order(notebook, options.profile, force=True) for notebook in chosen]
-    found, failed = [], []
-    with console.board() as board, runs.place(orders, jobs=1, dask=options.dask, board=board) as place:
-        whole = board.bar("reproducing", len(chosen))
-
-        def each(number: int, outcome: runs.Outcome) -> None:
-            if outcome.result:
-                accepted = store.accepted(outcome.notebook.slug)[options.profile]
-                found.append(reproduce.summary(accepted, outcome.result))
-                reproduce.keep(found[-1])
-            else:
-                failed.append(outcome)
-            whole.advance()
-
-        runs.perform(orders, place, each)
-        whole.done()
+    orders = [places.Order(notebook, options.profile, force=True) for notebook in chosen]
+    with console.board() as board, places.place(orders, jobs=1, dask=options.dask, board=board) as place:
+        found, failed = reproduce.again(orders, place, board)
     rates = reproduce.rates(installed, verified, found, {one.notebook.slug: one.error for one in failed})
     if options.json:
         told = [{"slug": one.notebook.slug, "error": one.error} for one in failed]

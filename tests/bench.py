@@ -258,7 +258,7 @@ def only_sleep(*asked: object) -> dict[str, Any]:
 
 def cluster() -> None:
     """What one client and one scheduler cost for each run, on loopback, with runs that only sleep."""
-    from lib.press import cluster, runs
+    from lib.press import cluster, places
     from lib.press.notebooks import find
 
     with tempfile.TemporaryDirectory() as folder:
@@ -276,13 +276,13 @@ def cluster() -> None:
                 time.sleep(0.1)
             address = json.loads(Path(file).read_text())["address"]
             notebook = find()[0]
-            orders = [runs.Order(notebook, "smoke", {"seed": seed}, force=True) for seed in range(SLEEPS)]
+            orders = [places.Order(notebook, "smoke", {"seed": seed}, force=True) for seed in range(SLEEPS)]
             cluster.work = sys.modules["tests.bench"].only_sleep  # as workers know it
             with cluster.Cluster(address, orders[:1]) as place:
                 while len(place.good) < 2:
                     time.sleep(0.1)
-                runs.perform(orders[:32], place)
-                took = timed(lambda: runs.perform(orders, place))
+                places.perform(orders[:32], place)
+                took = timed(lambda: places.perform(orders, place))
         finally:
             for process in started:
                 process.terminate()

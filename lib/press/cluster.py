@@ -18,7 +18,7 @@ from typing import Any
 from lib.lab import paths
 from lib.lab.cache import atomic, clear, locked
 from lib.lab.normalize import digest
-from lib.press import doctor, identity, record, runs, store, warm
+from lib.press import doctor, identity, places, record, runs, store, warm
 from lib.press.console import Bar, Board, os_error, say
 from lib.press.notebooks import NotebookError, select
 
@@ -27,7 +27,7 @@ CLOSE_S = 2.0  # for a connection to end as it should
 EVERY_S = 1.0  # between two looks at which workers are there
 LOCK = "requirements.lock"
 FILES = ("record.json", "executed.ipynb", "failure.json")
-_cores = runs.Cores(os.cpu_count() or 1)  # of a worker: the runs of one process share them
+_cores = places.Cores(os.cpu_count() or 1)  # of a worker: the runs of one process share them
 
 
 class ClusterError(RuntimeError):
@@ -85,13 +85,13 @@ class Cluster:
     late has its share, and one that refuses gets none.
     """
 
-    def __init__(self, address: str, orders: Sequence[runs.Order], board: Board | None = None) -> None:
+    def __init__(self, address: str, orders: Sequence[places.Order], board: Board | None = None) -> None:
         from distributed import Client
 
         self.address, self.board, self.bars = address, board, dict[int, Bar]()
         self.good: dict[str, int] = {}  # worker -> its threads
         self.refused: dict[str, list[str]] = {}  # worker -> what is not as here
-        self.waiting: deque[tuple[runs.Order, Future[Any]]] = deque()
+        self.waiting: deque[tuple[places.Order, Future[Any]]] = deque()
         self.sent: set[Future[Any]] = set()
         self.turn, self.ended = threading.RLock(), threading.Event()
         try:
@@ -170,7 +170,7 @@ class Cluster:
     def _why_none(self) -> str:
         return f"every worker at {self.address} refuses, as it differs from here"
 
-    def submit(self, order: runs.Order) -> "Future[Any]":
+    def submit(self, order: places.Order) -> "Future[Any]":
         """A finished run is kept; any other goes to the cluster."""
         future: Future[Any] = Future()
         kept = None if order.force else store.finished(_folder(order, _identity(order)))
@@ -196,7 +196,7 @@ class Cluster:
                     partial(self._back, order, future, executor)
                 )
 
-    def _back(self, order: runs.Order, future: "Future[Any]", _executor: Any, done: "Future[Any]") -> None:
+    def _back(self, order: places.Order, future: "Future[Any]", _executor: Any, done: "Future[Any]") -> None:
         """Pass on what came of a run, and send the next. The executor is held, as Dask forgets what nobody holds."""
         with self.turn:
             if future not in self.sent:  # given up meanwhile
@@ -214,14 +214,14 @@ class Cluster:
             future.set_exception(error)
         self._send()
 
-    def collect(self, order: runs.Order, future: "Future[Any]") -> runs.Outcome:
+    def collect(self, order: places.Order, future: "Future[Any]") -> runs.Outcome:
         """Keep here what a worker made."""
         outcome = self._outcome(order, future)
         if id(order) in self.bars:
             self.bars.pop(id(order)).done(outcome.told)
         return outcome
 
-    def _outcome(self, order: runs.Order, future: "Future[Any]") -> runs.Outcome:
+    def _outcome(self, order: places.Order, future: "Future[Any]") -> runs.Outcome:
         error, result, reused = "", None, False
         try:
             answer = future.result()
@@ -244,21 +244,21 @@ class Cluster:
             self.waiting.clear()
 
 
-def _asked(order: runs.Order) -> tuple[str, str, dict[str, Any], dict[str, Any]]:
+def _asked(order: places.Order) -> tuple[str, str, dict[str, Any], dict[str, Any]]:
     """A run as a worker is told of it: what to run, and what must be the same there as here."""
     wanted = {"environment": environment(), "identity": _identity(order).as_dict()}
     return order.notebook.slug, order.profile, order.overrides, wanted
 
 
-def _identity(order: runs.Order) -> identity.Identity:
+def _identity(order: places.Order) -> identity.Identity:
     return identity.compute(order.notebook, order.profile, order.overrides)
 
 
-def _folder(order: runs.Order, made: identity.Identity) -> Path:
+def _folder(order: places.Order, made: identity.Identity) -> Path:
     return store.run_folder(order.notebook.slug, order.profile, made.digest)
 
 
-def _keep(order: runs.Order, files: Mapping[str, bytes]) -> store.Result | None:
+def _keep(order: places.Order, files: Mapping[str, bytes]) -> store.Result | None:
     """Write what a worker sent where a run of this machine would be, unless it is there (a folder that both share)."""
     made = _identity(order)
     folder = _folder(order, made)

@@ -1,4 +1,4 @@
-"""Compare a run made here with the accepted one, value by value. Knows nothing of how runs are made."""
+"""Make accepted runs again, compare value by value, and tell four rates of it. Knows nothing of how runs are made."""
 
 import contextlib
 import datetime as dt
@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lib.lab.cache import write_text
-from lib.press import identity, store
+from lib.press import identity, places, runs, store
+from lib.press.console import Board
 from lib.press.notebooks import Notebook, NotebookError
 
 
@@ -99,6 +100,27 @@ def is_done(slug: str, profile: str = "quick") -> bool:
     if not found or not accepted:
         return False
     return found.get("digest") == accepted.record["identity"]["digest"] and found["agree"] == found["total"]
+
+
+def again(
+    orders: Sequence[places.Order], place: places.Place, board: Board
+) -> tuple[list[dict[str, Any]], list[runs.Outcome]]:
+    """Make these runs again; (what was found of each, kept for its post, the runs that failed)."""
+    whole = board.bar("reproducing", len(orders))
+    found: list[dict[str, Any]] = []
+    failed: list[runs.Outcome] = []
+
+    def each(number: int, outcome: runs.Outcome) -> None:
+        if outcome.result:
+            found.append(summary(store.accepted(outcome.notebook.slug)[outcome.profile], outcome.result))
+            keep(found[-1])
+        else:
+            failed.append(outcome)
+        whole.advance()
+
+    places.perform(orders, place, each)
+    whole.done()
+    return found, failed
 
 
 def environment() -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from lib.lab import paths
 from lib.lab.cache import atomic, write_text
 from lib.lab.normalize import digest
-from lib.press import runs
+from lib.press import places, runs
 from lib.press.console import Board, short
 from lib.press.notebooks import Notebook, NotebookError, parse_value, shown
 from lib.press.reproduce import is_number
@@ -73,7 +73,7 @@ def points(notebook: Notebook, profile: str, values: Mapping[str, list[Any]], zi
 
 
 def run(
-    notebook: Notebook, profile: str, chosen: Sequence[dict[str, Any]], board: Board, place: runs.Place
+    notebook: Notebook, profile: str, chosen: Sequence[dict[str, Any]], board: Board, place: places.Place
 ) -> list[runs.Outcome]:
     """Run every point; what was run before is kept, and a point that fails stops no other."""
     whole = board.bar(f"{notebook.slug}: {len(chosen)} points", len(chosen))
@@ -89,16 +89,16 @@ def run(
             shown = time.monotonic()
             board.show(*_so_far(done, swept))
 
-    outcomes = runs.perform(orders(notebook, profile, chosen), place, each)
+    outcomes = places.perform(orders(notebook, profile, chosen), place, each)
     failed = sum(bool(outcome.error) for outcome in outcomes)
     reused = sum(outcome.reused for outcome in outcomes)
     whole.done(f"{len(outcomes) - failed} done ({reused} of them before), {failed} failed")
     return outcomes
 
 
-def orders(notebook: Notebook, profile: str, chosen: Sequence[dict[str, Any]]) -> list[runs.Order]:
+def orders(notebook: Notebook, profile: str, chosen: Sequence[dict[str, Any]]) -> list[places.Order]:
     """The runs of these points."""
-    return [runs.Order(notebook, profile, point) for point in chosen]
+    return [places.Order(notebook, profile, point) for point in chosen]
 
 
 def _so_far(

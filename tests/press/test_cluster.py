@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from lib.cli import main
-from lib.press import cluster, runs, store
+from lib.press import cluster, places, runs, store
 from lib.press.notebooks import load
 from tests.conftest import BODY
 
@@ -238,11 +238,11 @@ def test_a_record_that_is_not_of_the_run_is_refused(project):
     notebook = load(project.write())
     result = runs.run(notebook, "quick").result
     files = {name: (result.folder / name).read_bytes() for name in ("record.json", "executed.ipynb")}
-    other = runs.Order(notebook, "quick", {"seed": 1})
+    other = places.Order(notebook, "quick", {"seed": 1})
     with pytest.raises(ValueError, match="not of this run"):
         cluster._keep(other, files)
     edited = files | {"record.json": files["record.json"].replace(b'"n": 100', b'"n": 101')}
     shutil.rmtree(result.folder)
     with pytest.raises(ValueError, match="not of this run"):
-        cluster._keep(runs.Order(notebook), edited)
-    assert cluster._keep(runs.Order(notebook), files).record == result.record
+        cluster._keep(places.Order(notebook), edited)
+    assert cluster._keep(places.Order(notebook), files).record == result.record

@@ -16,7 +16,7 @@ import pytest
 
 from lib.cli import main
 from lib.lab.cache import atomic, clear
-from lib.press import record, runs, store, warm
+from lib.press import places, record, runs, store, warm
 from lib.press.environment import kernel_environment
 from lib.press.notebooks import load
 from tests.conftest import BODY
@@ -149,9 +149,9 @@ def test_a_full_disk_stops_no_other_run(project, monkeypatch):
 
     monkeypatch.setattr(runs, "_write_json", write)
     notebook = load(project.write())
-    orders = [runs.Order(notebook, "quick", {"seed": seed}) for seed in range(3)]
-    with runs.place(orders) as place:
-        outcomes = runs.perform(orders, place)
+    orders = [places.Order(notebook, "quick", {"seed": seed}) for seed in range(3)]
+    with places.place(orders) as place:
+        outcomes = places.perform(orders, place)
     assert [outcome.error.partition(":")[0] for outcome in outcomes] == ["", "No space left on device", ""]
     assert sorted(path.name for path in (project.root / "build/runs/tiny").iterdir() if path.is_dir()) == sorted(
         outcome.result.folder.name for outcome in outcomes if outcome.result
