@@ -77,6 +77,12 @@ def build_parser() -> argparse.ArgumentParser:
     new.add_argument("kind", choices=("experiment", "tutorial", "note"))
     new.add_argument("slug", metavar="SLUG")
     new.add_argument("--series", help="data (default), models, applications or society")
+    imported = add("import", _import, "Make notes of posts from a Hashnode or Eleventy blog, or of plain text.")
+    imported.add_argument("files", nargs="+", metavar="FILE")
+    imported.add_argument("--date", type=_day, help="of posts that tell none, such as 2024-04-19")
+    imported.add_argument("--assets", metavar="DIR", help="where their images are")
+    imported.add_argument("--lang", choices=("fr", "en"), help="their language (default: as they say, or as it seems)")
+    imported.add_argument("--json", action="store_true", help="machine-readable")
     data = add("data", _data, "List, fetch or verify external data sets and models.")
     data.add_argument("action", choices=("list", "fetch", "verify"))
     data.add_argument("names", nargs="*", metavar="NAME")
@@ -91,6 +97,15 @@ def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text} is not a number of runs; 1 or more")
     return int(text)
+
+
+def _day(text: str) -> str:
+    import datetime as dt
+
+    try:
+        return dt.date.fromisoformat(text).isoformat()
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text} is not a date such as 2024-04-19") from error
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -337,6 +352,25 @@ def _new(options: argparse.Namespace) -> int:
     for path in scaffold.new(options.kind, options.slug, series=options.series):
         print(os.path.relpath(path))
     return DONE
+
+
+def _import(options: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from lib.press import importing
+
+    if options.assets and not Path(options.assets).is_dir():
+        print(f"guidon: --assets {options.assets} is not a folder", file=sys.stderr)
+        return MISUSED
+    made = importing.run(
+        [Path(name) for name in options.files], date=options.date, lang=options.lang,
+        assets=Path(options.assets) if options.assets else None,
+    )  # fmt: skip
+    if options.json:
+        _print_json([vars(one) for one in made])
+    else:
+        print("\n".join(line for one in made for line in one.lines()))
+    return FAILED if any(one.status == "failed" for one in made) else DONE
 
 
 def _data(options: argparse.Namespace) -> int:

@@ -12,7 +12,7 @@ from lib.press.words import WORDS
 
 MARKS = {"holds": "✓", "fails": "✗", "mixed": "◐", "undecided": "?"}
 _CITATION = re.compile(r"\[((?:@[\w:-]+)(?:\s*;\s*@[\w:-]+)*)\](?!\()")
-_MATH = re.compile(r"\$\$(?P<block>.+?)\$\$|\$(?P<inline>[^\s$](?:[^$\n]*[^\s$])?)\$(?!\d)", re.DOTALL)
+_MATH = re.compile(r"(?<!\\)\$\$(?P<block>.+?)\$\$|(?<!\\)\$(?P<inline>[^\s$](?:[^$\n]*[^\s$])?)\$(?!\d)", re.DOTALL)
 _CODE = re.compile(r"(^(?P<fence>`{3,}|~{3,}).*?^(?P=fence)[^\n]*$|`[^`\n]+`)", re.DOTALL | re.MULTILINE)
 
 

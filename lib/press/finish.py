@@ -34,7 +34,7 @@ _TOC = re.compile(r'<nav\b[^>]*\bid="TOC".*?</nav>', re.DOTALL)
 _TOC_LINK = re.compile(r'<a\b[^>]*?href="(#[^"]+)"[^>]*>(.*?)</a>', re.DOTALL)
 _DROPPED = re.compile(
     r"<script\b.*?</script>|<style\b.*?</style>|<link\b[^>]*>|<button\b[^>]*code-copy-button[^>]*>.*?</button>"
-    r"|<!--.*?-->|\s(?:on\w+|border|data-quarto-[\w-]+|data-number)=\"[^\"]*\"",
+    r"|<!--.*?-->|(?<=\s)href=\"(?:[\s\x00-\x1f]|&\w+;|&#\w+;)*(?:javascript|vbscript|data):[^\"]*\"|\s(?:on\w+|border|data-quarto-[\w-]+|data-number)=\"[^\"]*\"",
     re.DOTALL | re.IGNORECASE,
 )
 _LOCAL = re.compile(r'\b(?:src|href)="([^"#?:]+)[#?"]')
@@ -65,6 +65,8 @@ def finish(rendered: Path, out: Path, last: Path | None = None) -> None:
             text = assemble(text, page, address)
         write_text(out / page.path, text)
         _copy_resources(text, (paths.root(), rendered), out, page, last or out)
+    for page in every:
+        _redirect(page, out, address)
     for lang in LANGS:
         listed = [page for page in every if page.lang == lang]
         index = [_searchable(page, (out / page.path).read_text(encoding="utf-8")) for page in listed]
@@ -136,7 +138,7 @@ def _head(page: Page, up: str, address: str) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         f"<title>{boxes.escape(title)}</title>",
         f'<meta name="description" content="{boxes.escape(page.description)}">',
-        f'<link rel="canonical" href="{boxes.escape(own)}">',
+        f'<link rel="canonical" href="{boxes.escape(_canonical(page) or own)}">',
         *_alternates(page, address),
         f'<link rel="alternate" type="application/atom+xml" title="Guidon" href="{up}{_feed(page.lang)}">',
         f'<link rel="icon" href="{up}assets/favicon.svg" type="image/svg+xml">',
@@ -146,6 +148,11 @@ def _head(page: Page, up: str, address: str) -> str:
         f'<script src="{up}assets/guidon.js" defer></script>',
     ]
     return "\n".join(tags) + "\n"
+
+
+def _canonical(page: Page) -> str:
+    """The address that a page is a copy of, when it is one of the web."""
+    return page.canonical if re.fullmatch(r"https?://[^\s\"'<>]+", page.canonical) else ""
 
 
 def _alternates(page: Page, address: str) -> Iterator[str]:
@@ -274,6 +281,25 @@ def _copy_resources(text: str, roots: tuple[Path, ...], out: Path, page: Page, l
         source = next((root / relative for root in roots if os.path.isfile(root / relative)), None)
         if source and source != out / relative and not (roots[-1] != out and (out / relative).is_file()):
             _copy(source, out / relative, last / relative)
+
+
+def _redirect(page: Page, out: Path, address: str) -> None:
+    """A page at each address that this one had elsewhere, which leads to it. It never takes the place of another."""
+    for alias in page.aliases:
+        path = alias.strip("/")
+        if not re.fullmatch(r"[\w-]+(?:/[\w-]+)*(?:\.html)?", path):
+            continue
+        target = out / (path if path.endswith(".html") else f"{path}/index.html")
+        if target.exists() and 'http-equiv="refresh"' not in target.read_text(encoding="utf-8"):
+            continue
+        up = "../" * (len(target.relative_to(out).parts) - 1)
+        link, title = boxes.escape(f"{up}{quote(page.path)}"), boxes.escape(page.title)
+        write_text(target, (
+            f'<!DOCTYPE html>\n<html lang="{page.lang}" {MARK}><head><meta charset="utf-8"><title>{title}</title>'
+            f'<meta http-equiv="refresh" content="0; url={link}">'
+            f'<link rel="canonical" href="{boxes.escape(f"{address}/{_pretty(page.path)}")}">'
+            f'</head><body><p><a href="{link}">{title}</a></p></body></html>\n'
+        ))  # fmt: skip
 
 
 def _copy(source: Path, target: Path, last: Path) -> None:

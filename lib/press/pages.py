@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 import re
+import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import yaml
 
 from lib.lab import paths
-from lib.lab.cache import write_text
+from lib.lab.cache import atomic, write_text
 from lib.press import boxes, prose, store
 from lib.press.notebooks import LANGS, Notebook, find, load_yaml
 from lib.press.words import WORDS
@@ -36,6 +37,8 @@ class Page:
     thumbnail: str = ""  # SVG, from the site's root
     verdict: str = ""
     twin: str = ""
+    canonical: str = ""  # the address of which this page is a copy
+    aliases: list[str] = field(default_factory=list)  # paths that lead here
 
 
 def write(notebooks: list[Notebook], shown: Mapping[str, store.Result], drafts: bool) -> list[Path]:
@@ -148,14 +151,28 @@ def write_notes(lang: str, shown: Mapping[str, store.Result], drafts: bool) -> t
         write_text(
             target, f"---\n{yaml.safe_dump(front, allow_unicode=True, sort_keys=False, width=1000)}---\n\n{body}"
         )
-        files.append(target)
+        files += [target, *_copy_images(source.parent, target.parent, body)]
         pages.append(Page(
             lang=lang, path=f"{_prefix(lang)}posts/{named['stem']}.html",
             title=boxes.typographic(str(front.get("title", named["stem"]))),
             description=str(front.get("description", "")), kind="note", date=front["date"],
             categories=[str(one) for one in front.get("categories") or []],
+            canonical=str(front.get("canonical-url") or ""),
+            aliases=[str(one) for one in front.get("aliases") or []],
         ))  # fmt: skip
     return pages, files
+
+
+def _copy_images(writing: Path, posts: Path, body: str) -> list[Path]:
+    """Copy the images of a note, which lie in notebooks/writing/images/, beside what is written of it."""
+    copied = []
+    for name in dict.fromkeys(re.findall(r"\]\((images/[\w./-]+)\)", body)):
+        source = writing / name
+        if source.is_file() and ".." not in name:
+            with atomic(posts / name) as made:
+                shutil.copy2(source, made)
+            copied.append(posts / name)
+    return copied
 
 
 def cards(pages: list[Page], lang: str, level: int = 3) -> str:

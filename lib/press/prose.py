@@ -20,7 +20,7 @@ VERDICT_WORDS = {
 UNITS = {"bits/byte": {"fr": "bits par octet", "en": "bits per byte"}, "perplexity": {"fr": "de perplexité"}}
 # Code, mathematics and raw blocks are left alone; `\{{` is a brace that is meant.
 _KEPT = re.compile(
-    r"^(?P<fence>`{3,}|~{3,})[^\n]*\n.*?^(?P=fence)[^\n]*$|`+[^`\n]+`+|\$\$.+?\$\$|\$[^\s$](?:[^$\n]*[^\s$])?\$(?!\d)"
+    r"^(?P<fence>`{3,}|~{3,})[^\n]*\n.*?^(?P=fence)[^\n]*$|`+[^`\n]+`+|(?<!\\)\$\$.+?\$\$|(?<!\\)\$[^\s$](?:[^$\n]*[^\s$])?\$(?!\d)"
     r"|<!--.*?-->|\\\{\{",
     re.DOTALL | re.MULTILINE,
 )

@@ -257,11 +257,16 @@ def test_interrupting_is_prompt_and_leaves_nothing_behind(project, tmp_path):
     pid = tmp_path / "pid"
     slow = f"import os\nimport time\n\nopen({str(pid)!r}, 'w').write(str(os.getpid()))\ntime.sleep(600)"
     path = project.write(body=[BODY[0], slow, *BODY[1:]])
-    asked = subprocess.Popen([sys.executable, "-m", "lib.cli", "run", "tiny"], stderr=subprocess.PIPE, text=True)
-    while not (pid.exists() and pid.read_text()):
-        time.sleep(0.05)
-    asked.send_signal(signal.SIGINT)
-    told = asked.communicate(timeout=20)[1]
+    heard = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731  a test run behind `&` ignores it
+    words = [sys.executable, "-m", "lib.cli", "run", "tiny"]
+    asked = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, preexec_fn=heard)
+    try:
+        while not (pid.exists() and pid.read_text()):
+            time.sleep(0.05)
+        asked.send_signal(signal.SIGINT)
+        told = asked.communicate(timeout=20)[1]
+    finally:
+        asked.kill()
     assert asked.returncode == 1
     assert "guidon: interrupted; what was finished is kept" in told
     assert "Traceback" not in told
