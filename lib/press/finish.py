@@ -19,7 +19,7 @@ from lib.lab import paths
 from lib.lab.cache import write_text
 from lib.press import boxes, feeds, prose
 from lib.press.notebooks import LANGS, load_yaml
-from lib.press.pages import STATIC, Page, manifest
+from lib.press.pages import STATIC, Page, kind_of, manifest
 from lib.press.words import WORDS
 
 ASSETS = Path(__file__).parent / "assets"
@@ -212,15 +212,14 @@ def _header(page: Page, up: str) -> str:
 
 
 def _title_block(page: Page) -> str:
-    words = WORDS[page.lang]
     if page.kind == "page":
         hidden = ' class="visually-hidden"' if page.path.endswith("index.html") else ""
         return f'<header class="title-block"><h1{hidden}>{boxes.escape(page.title)}</h1></header>\n'
     day = prose.format_day(dt.date.fromisoformat(page.date), page.lang) if page.date else ""
-    kind = {"note": "Note", "tutorial": words["tutorial"]}.get(page.kind, words["experiment"])
     categories = "".join(f"<li>{boxes.escape(name)}</li>" for name in page.categories)
     return (
-        f'<header class="title-block"><p class="card-meta">{kind} · <time datetime="{page.date}">{day}</time></p>'
+        f'<header class="title-block"><p class="card-meta">{kind_of(page)} · '
+        f'<time datetime="{page.date}">{day}</time></p>'
         f"<h1>{boxes.escape(page.title)}</h1>"
         f'<p class="lead">{boxes.inline(page.description)}</p>'
         + (f'<ul class="categories">{categories}</ul>' if categories else "")

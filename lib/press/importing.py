@@ -171,7 +171,8 @@ def _numbered(title: str) -> tuple[int | None, str]:
     found = _NUMBERED.match(title)
     if not found:
         return None, title
-    return int(found[1]), found[2].strip() or f"Note {int(found[1])}"
+    rest = found[2].strip()
+    return int(found[1]), f"{rest[0].upper()}{rest[1:]}" if rest else f"Note {int(found[1])}"
 
 
 def _date(front: dict[str, Any], given: str | None, path: Path, told: Imported) -> str:
@@ -237,9 +238,8 @@ def _kept_lines(body: str) -> str:
 def _front_matter(
     front: dict[str, Any], title: str, told: Imported, slug: str, key: str, safe: str
 ) -> dict[str, Any]:  # fmt: skip
-    head: dict[str, Any] = {"title": title}
-    given = front.get("description") or front.get("seoDescription") or front.get("subtitle") or ""
-    head["description"] = " ".join(str(given).split())[:300] or _plain(safe)[:160].rsplit(" ", 1)[0]
+    given = front.get("description") or front.get("seoDescription") or front.get("subtitle") or _beginning(safe)
+    head: dict[str, Any] = {"title": _line(title), "description": _line(given)[:300]}
     head["date"] = told.date
     head["categories"] = _categories(front.get("tags") or front.get("categories"))
     address = str(front.get("canonical_url") or front.get("canonical") or front.get("canonicalUrl") or "")
@@ -256,9 +256,21 @@ def _front_matter(
     return head
 
 
+def _line(value: object) -> str:
+    """One line of front matter, without a shortcode that a renderer would find even there."""
+    return re.sub(r"\{(?=\{[<%])", "{ ", " ".join(str(value).split()))
+
+
+def _beginning(markdown: str) -> str:
+    """Its first sentences, as many as make a description, or what comes before the 160th character."""
+    text = " ".join(_plain(markdown).split())
+    whole = re.match(r".{20,160}[.!?…](?=\s|$)", text)
+    return whole[0] if whole else text if len(text) <= 160 else f"{text[:160].rsplit(' ', 1)[0]}…"
+
+
 def _categories(tags: object) -> list[str]:
     given = tags if isinstance(tags, list) else str(tags or "").split(",")
-    names = [" ".join(str(tag).split())[:40] for tag in given]
+    names = [_line(tag)[:40] for tag in given]
     return list(dict.fromkeys(name for name in names if name and name.lower() not in DROPPED_TAGS))
 
 

@@ -37,6 +37,7 @@ class Page:
     thumbnail: str = ""  # SVG, from the site's root
     verdict: str = ""
     twin: str = ""
+    number: int | None = None  # of a note that has one
     canonical: str = ""  # the address of which this page is a copy
     aliases: list[str] = field(default_factory=list)  # paths that lead here
 
@@ -146,7 +147,7 @@ def write_notes(lang: str, shown: Mapping[str, store.Result], drafts: bool) -> t
         front = {**front, "date": str(front.get("date", "")), "lang": lang, "toc": False}
         front.pop("draft", None)
         if number is not None:
-            front["subtitle"] = f"{'Note nº' if lang == 'fr' else 'Note no.'}\u00a0{number}"
+            front["subtitle"] = numbered(number, lang)
         target = _folder(lang) / f"{named['stem']}.qmd"
         write_text(
             target, f"---\n{yaml.safe_dump(front, allow_unicode=True, sort_keys=False, width=1000)}---\n\n{body}"
@@ -157,10 +158,22 @@ def write_notes(lang: str, shown: Mapping[str, store.Result], drafts: bool) -> t
             title=boxes.typographic(str(front.get("title", named["stem"]))),
             description=str(front.get("description", "")), kind="note", date=front["date"],
             categories=[str(one) for one in front.get("categories") or []],
-            canonical=str(front.get("canonical-url") or ""),
+            number=number, canonical=str(front.get("canonical-url") or ""),
             aliases=[str(one) for one in front.get("aliases") or []],
         ))  # fmt: skip
     return pages, files
+
+
+def numbered(number: int | None, lang: str) -> str:
+    """What a note is called: by its number, when it has one."""
+    return "Note" if number is None else f"{'Note nº' if lang == 'fr' else 'Note no.'}\u00a0{number}"
+
+
+def kind_of(page: Page) -> str:
+    """What a page is, in a word or two of its language."""
+    words = WORDS[page.lang]
+    known = {"note": numbered(page.number, page.lang), "tutorial": words["tutorial"]}
+    return known.get(page.kind, words["experiment"])
 
 
 def _copy_images(writing: Path, posts: Path, body: str) -> list[Path]:
@@ -187,7 +200,7 @@ def cards(pages: list[Page], lang: str, level: int = 3) -> str:
             picture = f'<img class="card-picture" src="{source}" alt="" loading="lazy" width="280" height="168">'
         elif page.kind == "note":
             picture = '<span class="card-picture card-note" aria-hidden="true">¶</span>'
-        kind = {"note": "Note", "tutorial": words["tutorial"]}.get(page.kind, words["experiment"])
+        kind = kind_of(page)
         day = prose.format_day(dt.date.fromisoformat(page.date), lang) if page.date else ""
         categories = "".join(f"<li>{boxes.escape(name)}</li>" for name in page.categories)
         items.append(

@@ -75,7 +75,7 @@ def test_a_hashnode_post_becomes_a_numbered_note(blog):
     assert (told.status, told.kind, told.date, told.lang) == ("imported", "hashnode", "2024-04-19", "fr")
     assert told.target == "notebooks/writing/018-les-donnees-dabord.fr.md"
     front, body = split(blog.writing / "018-les-donnees-dabord.fr.md")
-    assert front["title"] == "les données d'abord"
+    assert front["title"] == "Les données d'abord"
     assert front["date"] == "2024-04-19"
     assert front["categories"] == ["ai", "data-quality"]
     assert front["aliases"] == ["/note-018-les-donnees-dabord"]
@@ -188,6 +188,7 @@ def test_images_come_from_the_folder_of_assets_and_no_other(blog, tmp_path, addr
     ("title", "number", "rest"),
     [
         ("Note #018 : Le titre", 18, "Le titre"), ("Note n° 7 - Autre", 7, "Autre"), ("note no. 12", 12, "Note 12"),
+        ("Note #3 : à part", 3, "À part"),
         ("Notes sur un titre", None, "Notes sur un titre"), ("Note #1", 1, "Note 1"),
     ],
 )  # fmt: skip
@@ -221,6 +222,16 @@ def test_an_imported_note_is_published_with_its_address_and_picture(website, tmp
     assert (out / "en/posts" / picture).read_bytes() == PNG
     assert 'url=../../en/posts/models-swap-them.html"' in (out / "blog/swap/index.html").read_text()
     assert "Models: swap them" in (out / "en/notes.html").read_text()
+
+
+def test_front_matter_holds_no_shortcode_and_a_description_ends_where_a_sentence_does(blog):
+    title = "Un {{< env HOME >}} et {{% x %}}"
+    text = "Une phrase qui tient debout toute seule. Une autre, si longue " + "qu'elle n'en finit pas " * 9
+    told = one(blog("a.md", f"---\ntitle: '{title}'\ntags: ['{{{{< x >}}}}']\n---\n{text}"))
+    front, _ = split(blog.writing / told.target.rpartition("/")[2])
+    assert front["title"] == "Un { {< env HOME >}} et { {% x %}}"
+    assert front["categories"] == ["{ {< x >}}"]
+    assert front["description"] == "Une phrase qui tient debout toute seule."
 
 
 def test_an_address_never_takes_the_place_of_a_page(website, tmp_path):
