@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lib.lab import paths
 from lib.lab.cache import atomic
-from lib.press import record, store
+from lib.press import history, record, store
 from lib.press.notebooks import Notebook
 
 LIMIT_BYTES = 400_000
@@ -36,8 +36,14 @@ def accept(notebook: Notebook, profile: str) -> store.Result:
         if leak:
             raise AcceptError(f"{notebook.slug}: {path.name} holds {leak}, a path of this machine; do not print it")
     folder = paths.results_dir() / profile / notebook.slug
+    before = store.finished(folder)
+    entries = history.read(folder)
+    if before and not entries:  # accepted before a history was kept
+        entries = history.extended([], None, before.record)
+    entries = history.extended(entries, before.record if before else None, run.record)
     with atomic(folder) as made:
         made.mkdir()
+        (made / history.FILE).write_text(json.dumps(entries, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
         for name in ("record.json", "executed.ipynb"):
             shutil.copyfile(run.folder / name, made / name)
     return store.Result(record.load(folder / "record.json"), folder)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from lib.press import prose, store
+from lib.press import history, prose, store
 from lib.press.notebooks import Notebook
 from lib.press.words import WORDS
 
@@ -72,7 +72,8 @@ def verdict_box(notebook: Notebook, result: store.Result, lang: str) -> str:
     if verdict:
         told = effect(notebook, record, lang)
         parts.append(f'<p class="verdict-line">{badge(verdict["value"], lang)}')
-        parts.append(f' <span class="verdict-effect">{escape(told)}</span></p>' if told else "</p>")
+        parts.append(f' <span class="verdict-effect">{escape(told)}</span>' if told else "")
+        parts.append(f"{_since(result, lang)}</p>")
         rule = (verdict.get("rule") or {}).get(lang, "")
         parts.append(f'<p class="verdict-rule"><strong>{words["rule"]}{_colon(lang)}</strong> {inline(rule)}</p>')
         parts.append(
@@ -80,6 +81,28 @@ def verdict_box(notebook: Notebook, result: store.Result, lang: str) -> str:
             f"{_beside(result, lang)}</p>"
         )
     return raw(f'<div class="claim-box claim-{verdict.get("value", "none")}">{"".join(parts)}</div>')
+
+
+def _since(result: store.Result, lang: str) -> str:
+    """From when the verdict has been what it is, and what it was before."""
+    entries = history.read(result.folder)
+    first = history.since(entries)
+    if first is None:
+        return ""
+    words = WORDS[lang]
+    told = f' <span class="verdict-since">{escape(words["since"].format(date=_day(first["date"], lang)))}</span>'
+    place = entries.index(first)
+    if place and entries[place - 1].get("verdict"):
+        old = entries[place - 1]
+        changed = ", ".join(first.get("changed") or []) or words["nothing_named"]
+        verdict = words[old["verdict"]].lower()
+        text = words["before"].format(date=_day(old["date"], lang), verdict=verdict, changed=changed)
+        told += f'<br><span class="verdict-before">{escape(text)}</span>'
+    return told
+
+
+def _day(date: str, lang: str) -> str:
+    return prose.format_day(dt.date.fromisoformat(date[:10]), lang)
 
 
 def _source(value: object, lang: str) -> str:
@@ -164,8 +187,27 @@ def references(notebook: Notebook, lang: str) -> str:
     return f"## {WORDS[lang]['references']}\n\n" + raw(f'<ul class="references">{"".join(rows)}</ul>') if rows else ""
 
 
-def provenance(notebook: Notebook, result: store.Result, lang: str, download: str) -> str:
-    """When and where the run was made, how to make it again, what was found here."""
+def bibtex(notebook: Notebook, result: store.Result, lang: str, address: str) -> str:
+    """A BibTeX entry for a post; the commit of its run tells which numbers were meant."""
+    commit = result.record["provenance"].get("commit")
+    fields = {
+        "author": "{The Guidon contributors}",
+        "title": _tex(notebook.text("title", lang)),
+        "year": str(notebook.meta["date"])[:4],
+        "url": address,
+        "language": {"fr": "french", "en": "english"}[lang],
+        "note": f"run of {result.record['provenance']['date'][:10]}" + (f", commit {commit}" if commit else ""),
+    }
+    lines = ",\n".join(f"  {name} = {{{value}}}" for name, value in fields.items())
+    return f"@misc{{guidon-{notebook.slug}-{lang},\n{lines}\n}}"
+
+
+def _tex(text: str) -> str:
+    return re.sub(r"([&%$#_{}])", r"\\\1", text)
+
+
+def provenance(notebook: Notebook, result: store.Result, lang: str, download: str, address: str) -> str:
+    """When and where the run was made, how to make it again and to cite it, what was found here."""
     words, record = WORDS[lang], result.record
     told = record["provenance"]
     day = prose.format_day(dt.date.fromisoformat(told["date"][:10]), lang)
@@ -194,6 +236,7 @@ def provenance(notebook: Notebook, result: store.Result, lang: str, download: st
         raw(f'<table class="provenance"><tbody>{cells}</tbody></table>'),
         f"### {words['rerun']}\n\n{words['rerun_text']}\n\n```bash\n.venv/bin/guidon reproduce {command}\n```\n",
         raw(f'<p><a href="{escape(download)}" download>{words["download"]}</a></p>'),
+        f"### {words['cite']}\n\n```bibtex\n{bibtex(notebook, result, lang, address)}\n```\n",
         f"### {words['reproduced']}\n",
         reproduced(result, lang),
     ])  # fmt: skip

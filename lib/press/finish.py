@@ -17,9 +17,9 @@ from urllib.parse import quote
 
 from lib.lab import paths
 from lib.lab.cache import write_text
-from lib.press import boxes, feeds, prose
-from lib.press.notebooks import LANGS, load_yaml
-from lib.press.pages import STATIC, Page, kind_of, manifest
+from lib.press import beside, boxes, feeds, prose
+from lib.press.notebooks import LANGS
+from lib.press.pages import STATIC, Page, kind_of, manifest, site_url
 from lib.press.words import WORDS
 
 ASSETS = Path(__file__).parent / "assets"
@@ -44,12 +44,6 @@ class FinishError(ValueError):
     """A rendered page that is not there or not as expected."""
 
 
-def site_url() -> str:
-    """The address that the author set, without a final slash."""
-    config = load_yaml((paths.root() / "_quarto.yml").read_text(encoding="utf-8"))
-    return str((config.get("website") or {}).get("site-url") or "https://guidon.example").rstrip("/")
-
-
 def finish(rendered: Path, out: Path, last: Path | None = None) -> None:
     """Make the site in `out` from the pages in `rendered` (which may be the same folder). Raises FinishError.
 
@@ -62,11 +56,11 @@ def finish(rendered: Path, out: Path, last: Path | None = None) -> None:
             raise FinishError(f"{page.path} was not rendered; look for its error above, or run `guidon publish` again")
         text = source.read_text(encoding="utf-8")
         if MARK not in text:
-            text = assemble(text, page, address)
+            text = assemble(text, page, address, beside.around(page, every))
         write_text(out / page.path, text)
         _copy_resources(text, (paths.root(), rendered), out, page, last or out)
     for page in every:
-        _redirect(page, out, address)
+        beside.redirect(page, out, f"{address}/{_pretty(page.path)}", MARK)
     for lang in LANGS:
         listed = [page for page in every if page.lang == lang]
         index = [_searchable(page, (out / page.path).read_text(encoding="utf-8")) for page in listed]
@@ -74,6 +68,9 @@ def finish(rendered: Path, out: Path, last: Path | None = None) -> None:
         write_text(out / "assets" / f"search-{lang}.js", f"window.guidonIndex = {data};\n")
         feed = out / ("feed.xml" if lang == "fr" else "en/feed.xml")
         write_text(feed, feeds.atom([page for page in listed if page.date], lang, address))
+    claims = paths.build_dir() / "claims.json"
+    if claims.is_file():
+        write_text(out / "claims.json", claims.read_text(encoding="utf-8"))
     write_text(out / "sitemap.xml", feeds.sitemap(every, address))
     write_text(out / "robots.txt", f"User-agent: *\nAllow: /\nSitemap: {address}/sitemap.xml\n")
     write_text(out / ".nojekyll", "")
@@ -83,7 +80,7 @@ def finish(rendered: Path, out: Path, last: Path | None = None) -> None:
             shutil.copyfile(asset, out / "assets" / asset.name)
 
 
-def assemble(rendered: str, page: Page, address: str) -> str:
+def assemble(rendered: str, page: Page, address: str, near: beside.Around | None = None) -> str:
     """Our page around what a renderer made. Raises FinishError when there is no `<main>`."""
     found = _MAIN.search(rendered)
     if not found:
@@ -91,7 +88,16 @@ def assemble(rendered: str, page: Page, address: str) -> str:
     body = clean(_TITLE_BLOCK.sub("", found[1], count=1))
     toc = _TOC.search(rendered)
     entries = [(link, _text(label)) for link, label in _TOC_LINK.findall(toc[0] if toc else "")]
-    return document(page, body, entries if page.kind != "page" or page.path.endswith("about.html") else [], address)
+    toc_entries = entries if page.kind != "page" or page.path.endswith("about.html") else []
+    return document(
+        page, body + (beside.markup(page, near) if near else ""), toc_entries, address, reading_minutes(body)
+    )
+
+
+def reading_minutes(body: str) -> int:
+    """Minutes that its prose takes to read, at 220 words a minute; code, tables and folds are left out."""
+    prose_only = re.sub(r"<(pre|table|details|figure|svg|math)\b.*?</\1>", " ", body, flags=re.DOTALL)
+    return max(1, round(len(_text(prose_only).split()) / 220))
 
 
 def clean(body: str) -> str:
@@ -116,14 +122,15 @@ def _up(page: Page) -> str:
     return "../" * (len(PurePosixPath(page.path).parts) - 1)
 
 
-def document(page: Page, body: str, toc: list[tuple[str, str]], address: str) -> str:
+def document(page: Page, body: str, toc: list[tuple[str, str]], address: str, minutes: int = 0) -> str:
     """A whole page. Everything that is text is escaped; `body` is trusted markup."""
     up, words = _up(page), WORDS[page.lang]
     classes = f"kind-{page.kind}" + (" has-toc" if len(toc) > 2 else "")
     return (
         f'<!DOCTYPE html>\n<html lang="{page.lang}" {MARK}>\n<head>\n{_head(page, up, address)}</head>\n'
         f'<body class="{classes}">\n<a class="skip" href="#main">{words["skip"]}</a>\n{_header(page, up)}'
-        f'<div class="page">\n{_toc_markup(toc, words)}<main id="main">\n{_title_block(page)}{body}\n</main>\n</div>\n'
+        f'<div class="page">\n{_toc_markup(toc, words)}<main id="main">\n'
+        f"{_title_block(page, minutes)}{body}\n</main>\n</div>\n"
         f"{_footer(page, up)}</body>\n</html>\n"
     )
 
@@ -141,6 +148,7 @@ def _head(page: Page, up: str, address: str) -> str:
         f'<link rel="canonical" href="{boxes.escape(_canonical(page) or own)}">',
         *_alternates(page, address),
         f'<link rel="alternate" type="application/atom+xml" title="Guidon" href="{up}{_feed(page.lang)}">',
+        *([f'<link rel="alternate" type="application/json" href="{up}claims.json">'] if "claims" in page.path else []),
         f'<link rel="icon" href="{up}assets/favicon.svg" type="image/svg+xml">',
         *_open_graph(page, own, address),
         f'<script src="{up}assets/theme.js"></script>',
@@ -211,7 +219,7 @@ def _header(page: Page, up: str) -> str:
     )
 
 
-def _title_block(page: Page) -> str:
+def _title_block(page: Page, minutes: int) -> str:
     if page.kind == "page":
         hidden = ' class="visually-hidden"' if page.path.endswith("index.html") else ""
         return f'<header class="title-block"><h1{hidden}>{boxes.escape(page.title)}</h1></header>\n'
@@ -219,7 +227,7 @@ def _title_block(page: Page) -> str:
     categories = "".join(f"<li>{boxes.escape(name)}</li>" for name in page.categories)
     return (
         f'<header class="title-block"><p class="card-meta">{kind_of(page)} · '
-        f'<time datetime="{page.date}">{day}</time></p>'
+        f'<time datetime="{page.date}">{day}</time> · {WORDS[page.lang]["minutes"].format(n=minutes)}</p>'
         f"<h1>{boxes.escape(page.title)}</h1>"
         f'<p class="lead">{boxes.inline(page.description)}</p>'
         + (f'<ul class="categories">{categories}</ul>' if categories else "")
@@ -280,25 +288,6 @@ def _copy_resources(text: str, roots: tuple[Path, ...], out: Path, page: Page, l
         source = next((root / relative for root in roots if os.path.isfile(root / relative)), None)
         if source and source != out / relative and not (roots[-1] != out and (out / relative).is_file()):
             _copy(source, out / relative, last / relative)
-
-
-def _redirect(page: Page, out: Path, address: str) -> None:
-    """A page at each address that this one had elsewhere, which leads to it. It never takes the place of another."""
-    for alias in page.aliases:
-        path = alias.strip("/")
-        if not re.fullmatch(r"[\w-]+(?:/[\w-]+)*(?:\.html)?", path):
-            continue
-        target = out / (path if path.endswith(".html") else f"{path}/index.html")
-        if target.exists() and 'http-equiv="refresh"' not in target.read_text(encoding="utf-8"):
-            continue
-        up = "../" * (len(target.relative_to(out).parts) - 1)
-        link, title = boxes.escape(f"{up}{quote(page.path)}"), boxes.escape(page.title)
-        write_text(target, (
-            f'<!DOCTYPE html>\n<html lang="{page.lang}" {MARK}><head><meta charset="utf-8"><title>{title}</title>'
-            f'<meta http-equiv="refresh" content="0; url={link}">'
-            f'<link rel="canonical" href="{boxes.escape(f"{address}/{_pretty(page.path)}")}">'
-            f'</head><body><p><a href="{link}">{title}</a></p></body></html>\n'
-        ))  # fmt: skip
 
 
 def _copy(source: Path, target: Path, last: Path) -> None:

@@ -13,7 +13,7 @@ import yaml
 
 from lib.lab import paths
 from lib.lab.cache import atomic, write_text
-from lib.press import boxes, prose, store
+from lib.press import boxes, history, prose, store
 from lib.press.notebooks import LANGS, Notebook, find, load_yaml
 from lib.press.words import WORDS
 
@@ -37,9 +37,21 @@ class Page:
     thumbnail: str = ""  # SVG, from the site's root
     verdict: str = ""
     twin: str = ""
-    number: int | None = None  # of a note that has one
+    series: str = ""  # of posts that follow each other; a page that is no post has none
+    number: int | None = None  # in its series
     canonical: str = ""  # the address of which this page is a copy
     aliases: list[str] = field(default_factory=list)  # paths that lead here
+
+
+def site_url() -> str:
+    """The address that the author set, without a final slash."""
+    config = load_yaml((paths.root() / "_quarto.yml").read_text(encoding="utf-8"))
+    return str((config.get("website") or {}).get("site-url") or "https://guidon.example").rstrip("/")
+
+
+def post_address(slug: str, lang: str) -> str:
+    """Where a post is on the web."""
+    return f"{site_url()}/{_prefix(lang)}posts/{slug}.html"
 
 
 def write(notebooks: list[Notebook], shown: Mapping[str, store.Result], drafts: bool) -> list[Path]:
@@ -63,6 +75,7 @@ def write(notebooks: list[Notebook], shown: Mapping[str, store.Result], drafts: 
             written.append(path)
         written += files
     known = {page.path for page in every}
+    write_text(paths.build_dir() / "claims.json", claims_json(notebooks, shown))
     every = [Page(**{**asdict(page), "twin": twin if (twin := _twin(page)) in known else ""}) for page in every]
     text = json.dumps([asdict(page) for page in every], ensure_ascii=False, indent=1)
     write_text(paths.build_dir() / "site.json", text + "\n")
@@ -116,7 +129,8 @@ def _post(notebook: Notebook, result: store.Result, lang: str) -> Page:
         date=front["date"], categories=front["categories"], thumbnail=f"{_prefix(lang)}posts/{image}" if image else "",
         image=f"{_prefix(lang)}posts/{Path(image).with_suffix('.png')}" if image else "",
         image_alt=str(front.get("image-alt") or ""),
-        verdict=(result.verdict or "") if notebook.kind != "tutorial" else "",
+        verdict=(result.verdict or "") if notebook.kind != "tutorial" else "", series=notebook.series,
+        number=int(notebook.path.name.partition("_")[0]),
     )  # fmt: skip
 
 
@@ -158,7 +172,7 @@ def write_notes(lang: str, shown: Mapping[str, store.Result], drafts: bool) -> t
             title=boxes.typographic(str(front.get("title", named["stem"]))),
             description=str(front.get("description", "")), kind="note", date=front["date"],
             categories=[str(one) for one in front.get("categories") or []],
-            number=number, canonical=str(front.get("canonical-url") or ""),
+            series=str(front.get("series") or "notes"), number=number, canonical=str(front.get("canonical-url") or ""),
             aliases=[str(one) for one in front.get("aliases") or []],
         ))  # fmt: skip
     return pages, files
@@ -239,6 +253,26 @@ def claims_table(notebooks: list[Notebook], shown: Mapping[str, store.Result], l
         if rows
         else f"<p>{words['nothing']}</p>"
     )
+
+
+def claims_json(notebooks: list[Notebook], shown: Mapping[str, store.Result]) -> str:
+    """Every claim for other programs: texts, verdict, rule, evidence, effect, since when, history, addresses."""
+    rows = []
+    for notebook in notebooks:
+        result = shown.get(notebook.slug)
+        if notebook.kind != "claim" or result is None:
+            continue
+        told, verdict = result.record, result.record.get("verdict") or {}
+        entries = history.read(result.folder)
+        rows.append({
+            "slug": notebook.slug, "claim": {lang: notebook.meta["claim"].get(lang, "") for lang in LANGS},
+            "verdict": verdict.get("value"), "rule": verdict.get("rule"),
+            "evidence": {name: told["results"].get(name) for name in verdict.get("evidence") or []},
+            "effect": verdict.get("effect"), "profile": result.profile, "commit": told["provenance"].get("commit"),
+            "since": (history.since(entries) or {}).get("date"), "history": entries,
+            "url": {lang: post_address(notebook.slug, lang) for lang in LANGS},
+        })  # fmt: skip
+    return json.dumps({"version": 1, "claims": rows}, ensure_ascii=False, indent=1) + "\n"
 
 
 def readme_table(notebooks: list[Notebook], shown: Mapping[str, store.Result]) -> str:

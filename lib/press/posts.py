@@ -11,7 +11,7 @@ import yaml
 
 from lib.lab import paths
 from lib.lab.cache import atomic, write_text
-from lib.press import boxes, check, prose, record, store
+from lib.press import boxes, check, pages, prose, record, store
 from lib.press.notebooks import LANGS, Cell, Notebook, find
 from lib.press.words import WORDS
 
@@ -32,8 +32,6 @@ def write(drafts: bool = False, allow_stale: bool = False) -> list[Path]:
 
     Raises PostError for a stale or hollow result (unless allowed), ProseError for prose that cannot be filled in.
     """
-    from lib.press import pages
-
     notebooks = find()
     shown = {notebook.slug: result for notebook in notebooks if (result := choose(notebook, drafts))}
     written: list[Path] = []
@@ -154,10 +152,11 @@ class Body:
             yield "markdown", boxes.verdict_box(self.notebook, self.result, self.lang), []
         yield from self._body()
         download = f"{self.notebook.slug}/{self.notebook.path.name}"
+        address = pages.post_address(self.notebook.slug, self.lang)
         for text in (
             boxes.references(self.notebook, self.lang),
             boxes.attributions(self.notebook, self.lang),
-            boxes.provenance(self.notebook, self.result, self.lang, download),
+            boxes.provenance(self.notebook, self.result, self.lang, download, address),
         ):
             if text:
                 yield "markdown", text, []

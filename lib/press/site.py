@@ -64,8 +64,8 @@ def sources() -> Iterator[Path]:
     for folder in (root / "posts", root / "en" / "posts", finish.ASSETS):
         yield from sorted(path for path in folder.rglob("*") if path.is_file())
     press = Path(__file__).parent
-    yield from (press / name for name in ("finish.py", "feeds.py", "pages.py", "words.py", "boxes.py"))
-    yield paths.build_dir() / "site.json"
+    yield from (press / name for name in ("finish.py", "beside.py", "feeds.py", "pages.py", "words.py", "boxes.py"))
+    yield from (paths.build_dir() / name for name in ("site.json", "claims.json"))
 
 
 def fingerprint() -> str:

@@ -21,6 +21,9 @@ WORDS: dict[str, dict[str, str]] = {
         "threads": "fils d’exécution", "all_claims": "Toutes les affirmations", "title": "Titre",
         "skip": "Aller au contenu", "main_navigation": "Navigation principale", "search": "Chercher", "no_match": "Rien trouvé",
         "this_language": "Français", "dark": "Thème sombre", "on_page": "Sur cette page", "copy": "Copier",
+        "since": "depuis le {date}", "before": "Le {date}, le verdict était « {verdict} » ; ont changé depuis : {changed}.",
+        "minutes": "{n} min de lecture", "previous": "Précédent", "next": "Suivant", "related": "À lire aussi",
+        "cite": "Citer", "nothing_named": "rien de ce qui décide d’une mesure",
         "licences": "Textes et figures : CC BY 4.0. Code : MIT. Données : selon chaque source.", "not_found": "Cette page n’existe pas.",
     },
     "en": {
@@ -43,6 +46,9 @@ WORDS: dict[str, dict[str, str]] = {
         "threads": "threads", "all_claims": "All claims", "title": "Title",
         "skip": "Skip to content", "main_navigation": "Main navigation", "search": "Search", "no_match": "Nothing found",
         "this_language": "English", "dark": "Dark theme", "on_page": "On this page", "copy": "Copy",
+        "since": "since {date}", "before": "On {date}, the verdict was “{verdict}”; since then these changed: {changed}.",
+        "minutes": "{n} min read", "previous": "Previous", "next": "Next", "related": "Read also",
+        "cite": "Cite", "nothing_named": "nothing that decides a run",
         "licences": "Texts and figures: CC BY 4.0. Code: MIT. Data: as each source says.", "not_found": "There is no such page.",
     },
 }  # fmt: skip
