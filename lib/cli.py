@@ -77,6 +77,11 @@ def build_parser() -> argparse.ArgumentParser:
     new.add_argument("kind", choices=("experiment", "tutorial", "note"))
     new.add_argument("slug", metavar="SLUG")
     new.add_argument("--series", help="data (default), models, applications or society")
+    export = add("export", _export, "Write a published post for another place, into build/exports/.")
+    export.add_argument("slug", metavar="SLUG")
+    export.add_argument("--to", required=True, choices=("markdown", "hashnode", "eleventy"), help="where it goes")
+    export.add_argument("--lang", default="fr", choices=("fr", "en"), help="fr (default) or en")
+    export.add_argument("--hosted", metavar="URL", help="where its figures will be, if not beside it")
     imported = add("import", _import, "Make notes of posts from a Hashnode or Eleventy blog, or of plain text.")
     imported.add_argument("files", nargs="+", metavar="FILE")
     imported.add_argument("--date", type=_day, help="of posts that tell none, such as 2024-04-19")
@@ -351,6 +356,16 @@ def _new(options: argparse.Namespace) -> int:
 
     for path in scaffold.new(options.kind, options.slug, series=options.series):
         print(os.path.relpath(path))
+    return DONE
+
+
+def _export(options: argparse.Namespace) -> int:
+    from lib.press import exports
+
+    folder = exports.export(options.slug, options.to, options.lang, options.hosted)
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            print(os.path.relpath(path))
     return DONE
 
 
