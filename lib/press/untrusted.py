@@ -8,7 +8,6 @@ import html
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from html.parser import HTMLParser
 from typing import ClassVar
 
 import nh3
@@ -45,9 +44,45 @@ Place = Callable[[str, str], "str | None"]  # an image's address and text -> whe
 def safe_markdown(text: str, place: Place = lambda address, shown: None) -> tuple[str, Found]:
     """The text with nothing in it that runs, and what was found. place: see above; called once for each image."""
     found = Found()
+    placed: set[str] = set()
+
+    def kept(address: str, shown: str) -> str | None:
+        where = place(address, shown)
+        placed.update([where] if where else [])
+        return where
+
+    safe = _rewritten(text, found, kept)
+    for _ in range(3):
+        if _is_harmless(safe):
+            return safe, found
+        # Written anew, the marks of two parts met and made a third.
+        safe = _rewritten(safe, Found(), lambda address, shown: address if address in placed else None)
+    found.note("its marks are too entangled: it is shown as plain text")
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
+    return f"{fence}text\n{_shown(text)}\n{fence}\n", found
+
+
+def _rewritten(text: str, found: Found, place: Place) -> str:
     parser = _parser()
-    tokens = list(_blocks(parser.parse(text), found, place))
-    return parser.renderer.render(tokens, parser.options, {}), found
+    return parser.renderer.render(list(_blocks(parser.parse(text), found, place)), parser.options, {})
+
+
+def _is_harmless(text: str) -> bool:
+    """Whether all the HTML in a text is what this module writes."""
+    for token in _parser().parse(text):
+        if token.type == "html_block" and html.unescape(_clean(token.content)) != html.unescape(token.content):
+            return False
+        for child in token.children or []:
+            tag = _TAG.fullmatch(child.content) if child.type == "html_inline" else None
+            if child.type == "html_inline" and (tag is None or f"<{tag['end']}{tag['name']}>" != child.content):
+                return False
+            if tag and tag["name"] not in INLINE:
+                return False
+    return True
+
+
+def _clean(markup: str) -> str:
+    return nh3.clean(markup, tags=BLOCK, attributes=ATTRIBUTES, url_schemes=SCHEMES, link_rel=None)
 
 
 def is_safe_address(address: str) -> bool:
@@ -62,7 +97,8 @@ class _Evaluated:
 
     RENDERERS: ClassVar[dict[str, Callable[..., str]]] = {}
     POSTPROCESSORS: ClassVar[dict[str, Callable[..., str]]] = {
-        "text": lambda text, node, context: re.sub(r"(?<!\\)((?:\\\\)*)([{}$@])", r"\1\\\2", text),
+        # mdformat itself escapes a `<` only where it sees a tag begin, and misses one behind another.
+        "text": lambda text, node, context: re.sub(r"(?<!\\)((?:\\\\)*)(?:\\?(<)|([{}$@]))", r"\1\\\2\3", text),
         "paragraph": lambda text, node, context: re.sub(r"^( {0,3}):", r"\1\\:", text, flags=re.MULTILINE),
     }
 
@@ -124,7 +160,7 @@ def _inline(children: list[Token], found: Found, place: Place) -> list[Token]:
             made.append(token)
         elif token.type == "code_inline":
             token.content = _shown(token.content)
-            made.append(token)
+            made += [_text(" "), token] if made and made[-1].type == "code_inline" else [token]
         else:
             links -= token.type == "link_close"
             embed = _EMBED.match(token.content) if token.type == "text" else None
@@ -182,8 +218,7 @@ def _markup(markup: str, found: Found, place: Place) -> Iterator[Token]:
         {tag["name"].lower() for tag in _TAG.finditer(markup)} - BLOCK - {"img", "iframe", "span", "center"}
     ):
         found.note(f"<{name}> was left out")
-    clean = nh3.clean(markup, tags=BLOCK, attributes=ATTRIBUTES, url_schemes=SCHEMES, link_rel=None)
-    clean = re.sub(r"\n\s*\n", "\n", clean).strip()
+    clean = re.sub(r"\n\s*\n", "\n", _clean(markup)).strip()
     words = re.sub(r"<[^>]*>|&nbsp;|\s", "", clean)
     if words:
         yield Token("html_block", "", 0, content=_shown_markup(clean) + "\n", block=True)
@@ -205,19 +240,11 @@ def _shown_markup(markup: str) -> str:
     return markup if markup.startswith("<div>") else f"<div>\n{markup}\n</div>"
 
 
-class _Attributes(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__()
-        self.found: list[tuple[str, dict[str, str]]] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, {name: value or "" for name, value in attrs}))
-
-
 def _tags(markup: str, name: str) -> Iterator[dict[str, str]]:
-    reader = _Attributes()
-    reader.feed(markup)
-    yield from (attributes for tag, attributes in reader.found if tag == name)
+    """The attributes of these tags: nh3 writes each as name="value", whatever it was given."""
+    clean = nh3.clean(markup, tags={name}, attributes={name: {"src", "alt"}}, url_schemes=SCHEMES, link_rel=None)
+    for tag in re.finditer(rf'<{name}((?:\s+[\w-]+="[^"]*")*)\s*/?>', clean):
+        yield {one: html.unescape(value) for one, value in re.findall(r'([\w-]+)="([^"]*)"', tag[1])}
 
 
 def _images(markup: str) -> list[tuple[str, str]]:

@@ -120,6 +120,10 @@ def test_the_judge_finds_what_runs():
 @settings(max_examples=20_000, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.sampled_from(PIECES), max_size=24).map("".join) | st.text(max_size=80))
 @example("<div>\n<b\n\nonclick=x>")
+@example("&#60;\\<script>")
+@example("<details>{{<![<script>")
+@example("<iframe src=//x>{{<![")
+@example("`<script>```<script>`<script>`<script>`")
 def test_hostile_text_leaves_nothing_that_runs(text):
     safe, _ = safe_markdown(text)
     page = rendered(safe)
