@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -116,7 +117,10 @@ class GuidonEngine(NBClientEngine):
         try:
             with _sockets() as config:
                 client = Client(nb_man, config=config, **options)
-                return client.execute(env=kernel_environment(threads), **({"cwd": workdir} if workdir else {}))
+                # A kernel's own words: a shutdown that comes at a bad moment has it print a traceback of its own.
+                silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+                where = {"cwd": workdir} if workdir else {}
+                return client.execute(env=kernel_environment(threads), **silent, **where)
         finally:
             if on_end is not None:
                 on_end(nb_man.nb)
