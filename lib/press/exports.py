@@ -17,11 +17,10 @@ from markdownify import MarkdownConverter
 
 from lib.lab import paths
 from lib.lab.cache import atomic
-from lib.press import pages, site
+from lib.press import finish, pages, site
 from lib.press.pages import Page
 
 TARGETS = ("markdown", "hashnode", "eleventy")
-_MAIN = re.compile(r"<main\b[^>]*>(.*)</main>", re.DOTALL)
 _FURNITURE = re.compile(
     r'<header class="title-block">.*?</header>|<nav class="around".*?</nav>|<span aria-hidden="true">[^<]*</span>'
     r'|<p><a [^>]*\bdownload\b[^>]*>.*?</a></p>|<summary>.*?</summary>',
@@ -65,7 +64,7 @@ def load(slug: str, lang: str) -> Post:
     if slug not in listed:
         raise ExportError(f"no published post {slug} in {lang}; there is {', '.join(sorted(listed)) or 'none'}")
     page = listed[slug]
-    found = _MAIN.search((out / page.path).read_text(encoding="utf-8"))
+    found = finish.MAIN.search((out / page.path).read_text(encoding="utf-8"))
     address = f"{pages.site_url()}/{page.path}"
     markup, figures = _with_figures(_FURNITURE.sub("", found[1] if found else ""), out / page.path)
     return Post(page, address, _absolute(markup, address), figures)

@@ -28,7 +28,7 @@ POLICY = (
     "default-src 'none'; script-src 'self' file:; style-src 'self' file: 'unsafe-inline'; "
     "img-src 'self' file: data:; media-src 'self' file:; base-uri 'none'; form-action 'none'"
 )
-_MAIN = re.compile(r"<main\b[^>]*>(.*)</main>", re.DOTALL)
+MAIN = re.compile(r"<main\b[^>]*>(.*)</main>", re.DOTALL)
 _TITLE_BLOCK = re.compile(r'<header id="title-block-header".*?</header>', re.DOTALL)
 _TOC = re.compile(r'<nav\b[^>]*\bid="TOC".*?</nav>', re.DOTALL)
 _TOC_LINK = re.compile(r'<a\b[^>]*?href="(#[^"]+)"[^>]*>(.*?)</a>', re.DOTALL)
@@ -82,7 +82,7 @@ def finish(rendered: Path, out: Path, last: Path | None = None) -> None:
 
 def assemble(rendered: str, page: Page, address: str, near: beside.Around | None = None) -> str:
     """Our page around what a renderer made. Raises FinishError when there is no `<main>`."""
-    found = _MAIN.search(rendered)
+    found = MAIN.search(rendered)
     if not found:
         raise FinishError(f"{page.path} has no <main>; is it a page that quarto or smalldocs rendered?")
     body = clean(_TITLE_BLOCK.sub("", found[1], count=1))
@@ -268,7 +268,7 @@ def not_found(address: str) -> str:
 
 
 def _searchable(page: Page, text: str) -> dict[str, object]:
-    found = _MAIN.search(text)
+    found = MAIN.search(text)
     body = re.sub(
         r'<(header class="title-block"|details).*?</(header|details)>', " ", found[1] if found else "", flags=re.DOTALL
     )

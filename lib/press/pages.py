@@ -6,6 +6,7 @@ import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +45,14 @@ class Page:
 
 
 def site_url() -> str:
-    """The address that the author set, without a final slash."""
-    config = load_yaml((paths.root() / "_quarto.yml").read_text(encoding="utf-8"))
+    """The address that the author set, without a final slash; read again only when the file changes."""
+    path = paths.root() / "_quarto.yml"
+    return _site_url(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=8)
+def _site_url(path: Path, _date: int) -> str:
+    config = load_yaml(path.read_text(encoding="utf-8"))
     return str((config.get("website") or {}).get("site-url") or "https://guidon.example").rstrip("/")
 
 

@@ -1,5 +1,6 @@
 """Runs on a real Dask cluster: a scheduler and workers as processes of their own, on loopback."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -79,6 +80,17 @@ def table(project):
     return pd.read_csv(path, dtype=str).drop(columns="seconds")
 
 
+@contextlib.contextmanager
+def meanwhile(work):
+    """Have something done beside the block, to its end."""
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
+
+
 def wait_for(what, patience_s=60.0):
     until = time.monotonic() + patience_s
     while not what():
@@ -97,10 +109,8 @@ def test_a_sweep_with_one_worker_killed_and_one_added_gives_the_same_table(proje
         killed.send_signal(signal.SIGKILL)
         loopback.worker("three")
 
-    disturbance = threading.Thread(target=disturb)
-    disturbance.start()
-    assert main([*words, "--dask", loopback.address]) == 0
-    disturbance.join()
+    with meanwhile(disturb):
+        assert main([*words, "--dask", loopback.address]) == 0
     there = table(project)
     made = {name: loopback.made_by(name) for name in ("one", "two", "three")}
     assert made["three"] > 0, made
@@ -172,10 +182,8 @@ def test_a_worker_that_changes_in_the_middle_refuses_from_then_on(project, loopb
         wait_for(lambda: loopback.made_by("one") >= 2)
         alter("notebooks/data/01_tiny.ipynb", "1e-6", "1e-5")(loopback.folder / "one")
 
-    changing = threading.Thread(target=change)
-    changing.start()
-    assert main(["sweep", "tiny", "-p", "seed=0:30", "--dask", loopback.address]) == 1
-    changing.join()
+    with meanwhile(change):
+        assert main(["sweep", "tiny", "-p", "seed=0:30", "--dask", loopback.address]) == 1
     told = capsys.readouterr().err
     assert "differs from here in: code" in told
     assert "every worker" in told
@@ -215,10 +223,8 @@ def test_a_scheduler_that_is_lost_fails_what_waits_and_no_more(project, loopback
         wait_for(lambda: loopback.made_by("one") >= 2)
         loopback.scheduler.kill()
 
-    killing = threading.Thread(target=kill)
-    killing.start()
-    assert main(["sweep", "tiny", "-p", "seed=0:30", "--dask", loopback.address]) == 1
-    killing.join()
+    with meanwhile(kill):
+        assert main(["sweep", "tiny", "-p", "seed=0:30", "--dask", loopback.address]) == 1
     told = capsys.readouterr().err
     assert "was lost" in told
     assert "Traceback" not in told

@@ -19,7 +19,7 @@ from lib.lab.cache import atomic, clear
 from lib.press import places, record, runs, store, warm
 from lib.press.environment import kernel_environment
 from lib.press.notebooks import load
-from tests.conftest import BODY
+from tests.conftest import BODY, alive
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and limits are those of Unix")
 
@@ -32,15 +32,6 @@ def run_body(project, *cells, name="data/01_tiny.ipynb", **head):
 def first_cell(project, slug="tiny"):
     folder = store.failed(load(project.root / f"notebooks/data/01_{slug}.ipynb"), "quick")
     return record.source(record.read_notebook(folder / "executed.ipynb")["cells"][0])
-
-
-def alive(pid):
-    """Whether a process runs: one that nobody has buried yet does not."""
-    try:
-        with open(f"/proc/{pid}/stat") as file:
-            return file.read().rpartition(")")[2].split()[0] not in "ZX"
-    except OSError:
-        return False
 
 
 def gone(pid, within_s=10.0):

@@ -103,3 +103,11 @@ def test_feed_and_sitemap_are_well_formed_and_name_twins():
     text = feeds.sitemap([PAGE, evil], "https://guidon.example")
     ET.fromstring(text)
     assert 'hreflang="en" href="https://guidon.example/en/posts/x.html"' in text
+
+
+@pytest.mark.parametrize(
+    "address", ["javascript:x", " javascript:x", "&#9;javascript:x", "vbscript:x", "data:text/html,x"]
+)
+def test_links_that_would_run_something_lose_their_address(address):
+    cleaned = clean(f'<p><a title="t" href="{address}">a</a> <a href="b.html#javascript:">b</a></p>')
+    assert cleaned == '<p><a title="t" >a</a> <a href="b.html#javascript:">b</a></p>'

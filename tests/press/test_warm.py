@@ -13,7 +13,7 @@ import pytest
 from lib.press import reproduce, runs, warm
 from lib.press.environment import kernel_environment
 from lib.press.notebooks import load
-from tests.conftest import BODY
+from tests.conftest import BODY, alive
 
 pytestmark = pytest.mark.skipif(not warm.AVAILABLE, reason="warm kernels need Linux")
 
@@ -146,15 +146,6 @@ def the(servers):
     """The only one."""
     (server,) = servers.values()
     return server
-
-
-def alive(pid):
-    """Whether a process runs: one that nobody has buried yet does not."""
-    try:
-        with open(f"/proc/{pid}/stat") as file:
-            return file.read().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 def test_an_asker_that_hangs_up_costs_no_kernel():
