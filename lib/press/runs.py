@@ -131,10 +131,12 @@ def _execute(notebook: Notebook, profile: str, made: identity.Identity, working:
     except Exception as failure:  # what a notebook raises, a kernel that dies, a time-out: each layer has its own
         error = " ".join(_in_words(failure, notebook).split())[:300]
     seconds = time.monotonic() - started
-    executed = _cleaned(json.loads(nbformat.writes(ended[-1])))  # type: ignore[no-untyped-call]
+    executed = json.loads(nbformat.writes(ended[-1]))  # type: ignore[no-untyped-call]
     error = error or _missing(notebook, executed)
+    notice = _notice(error, executed["cells"])
+    executed = _cleaned(executed)
     if error:
-        executed["cells"].insert(0, _notice(error, executed["cells"]))
+        executed["cells"].insert(0, notice)
         _write_json(working / "failure.json", {"error": error, "seconds": seconds})
     else:
         _write_record(notebook, profile, made, executed, seconds, working)
@@ -163,10 +165,13 @@ def _missing(notebook: Notebook, executed: dict[str, Any]) -> str:
 
 
 def _notice(error: str, cells: list[dict[str, Any]]) -> dict[str, Any]:
-    """A cell that says at the top of a failed notebook what went wrong, and where."""
+    """A cell that says at the top of a failed notebook what went wrong, and where.
+
+    A kernel that dies may not have told that a cell began; Papermill wrote down when it sent it.
+    """
     code = [cell for cell in cells if cell["cell_type"] == "code"]
     failed = [cell for cell in code if any(output["output_type"] == "error" for output in cell["outputs"])]
-    begun = [cell for cell in code if cell.get("execution_count")]
+    begun = [cell for cell in code if cell["metadata"].get("papermill", {}).get("start_time")]
     text = f"# This run failed\n\n~~~~text\n{error}\n~~~~\n"
     for cell in (failed or begun)[-1:]:
         text += f"\nin code cell {code.index(cell) + 1} of {len(code)}:\n\n~~~~python\n{record.source(cell)}\n~~~~\n"

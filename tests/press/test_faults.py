@@ -60,7 +60,7 @@ def test_a_notebook_that_wants_more_memory_than_there_is(project):
     outcome = run_body(project, "import os\nimport signal\n\nos.kill(os.getpid(), signal.SIGKILL)")
     assert "perhaps for want of memory" in outcome.error
     assert "the kernel died" in first_cell(project)
-    assert "in code cell 5 of 7" not in first_cell(project)  # parameters come first
+    assert "in code cell 5 of 7:\n\n~~~~python\nimport os\nimport signal\n" in first_cell(project)
 
 
 def test_the_minutes_are_those_of_the_whole_notebook(project):
