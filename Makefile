@@ -7,7 +7,7 @@ TORCH_INDEX ?=
 # One experiment instead of all: make site ONLY=rag_retrieval
 ONLY ?=
 
-.PHONY: setup site test lint bench lab strip lock clean
+.PHONY: setup site test lint bench audit lab strip lock clean
 
 setup: $(VENV)/installed
 
@@ -37,6 +37,9 @@ lint: setup
 
 bench: setup
 	$(BIN)/python tests/bench.py
+
+audit: setup
+	$(BIN)/python tests/audit.py
 
 lab: setup
 	$(BIN)/guidon lab
