@@ -26,7 +26,7 @@ ASSETS = Path(__file__).parent / "assets"
 MARK = 'data-guidon="1"'
 POLICY = (
     "default-src 'none'; script-src 'self' file:; style-src 'self' file: 'unsafe-inline'; "
-    "img-src 'self' file: data:; media-src 'self' file:; base-uri 'none'; form-action 'none'"
+    "img-src 'self' file: data:; media-src 'self' file:; connect-src 'self'; base-uri 'none'; form-action 'none'"
 )
 MAIN = re.compile(r"<main\b[^>]*>(.*)</main>", re.DOTALL)
 _TITLE_BLOCK = re.compile(r'<header id="title-block-header".*?</header>', re.DOTALL)
