@@ -79,9 +79,22 @@ def build_parser() -> argparse.ArgumentParser:
     new.add_argument("--series", help="data (default), models, applications or society")
     export = add("export", _export, "Write a published post for another place, into build/exports/.")
     export.add_argument("slug", metavar="SLUG")
-    export.add_argument("--to", required=True, choices=("markdown", "hashnode", "eleventy"), help="where it goes")
-    export.add_argument("--lang", default="fr", choices=("fr", "en"), help="fr (default) or en")
-    export.add_argument("--hosted", metavar="URL", help="where its figures will be, if not beside it")
+    export.add_argument(
+        "--to",
+        required=True,
+        choices=("markdown", "hashnode", "eleventy", "newsletter", "slides"),
+        help="where it goes",
+    )
+    letter = add("newsletter", _newsletter, "Write a letter of what appeared since a day, into build/exports/.")
+    letter.add_argument("--since", required=True, type=_day, metavar="DATE", help="such as 2026-11-01")
+    letter.add_argument("--title", help="its subject (default: the month and the newest title)")
+    letter.add_argument("--intro", metavar="FILE", help="Markdown that stands first; its numbers are filled in")
+    for command in (export, letter):
+        command.add_argument("--lang", default="fr", choices=("fr", "en"), help="fr (default) or en")
+        command.add_argument("--hosted", metavar="URL", help="where its figures will be, if not beside it")
+        command.add_argument(
+            "--unsubscribe", metavar="URL", help="of a letter: an address, or the mark that your service replaces"
+        )
     imported = add("import", _import, "Make notes of posts from a Hashnode or Eleventy blog, or of plain text.")
     imported.add_argument("files", nargs="+", metavar="FILE")
     imported.add_argument("--date", type=_day, help="of posts that tell none, such as 2024-04-19")
@@ -362,7 +375,22 @@ def _new(options: argparse.Namespace) -> int:
 def _export(options: argparse.Namespace) -> int:
     from lib.press import exports
 
-    folder = exports.export(options.slug, options.to, options.lang, options.hosted)
+    wanted = exports.Options(options.hosted, options.unsubscribe)
+    return _say_files(exports.export(options.slug, options.to, options.lang, wanted))
+
+
+def _newsletter(options: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from lib.press import newsletter
+
+    return _say_files(newsletter.issue(
+        options.since, options.lang, options.title, Path(options.intro) if options.intro else None, options.hosted,
+        options.unsubscribe,
+    ))  # fmt: skip
+
+
+def _say_files(folder: Any) -> int:
     for path in sorted(folder.rglob("*")):
         if path.is_file():
             print(os.path.relpath(path))

@@ -26,8 +26,14 @@ def escape(text: object) -> str:
 
 
 def typographic(text: str) -> str:
-    """Text with the apostrophe that Pandoc sets in prose, for what does not go through Pandoc."""
-    return re.sub(r"(?<=\w)'(?=\w)", "’", text)
+    """Text with the apostrophe that Pandoc sets in prose, and with French spaces, for what Pandoc does not see."""
+    return spaced(re.sub(r"(?<=\w)'(?=\w)", "’", text))
+
+
+def spaced(text: str) -> str:
+    """Text whose French punctuation stays on the line of its word: no-break spaces, narrow before ; ! and ?."""
+    text = re.sub(r"(?<!\s) (?=[:»%€])|(?<=«) ", "\u00a0", text)
+    return re.sub(r"(?<![ \t\n])[ \u00a0](?=[;!?])", "\u202f", text)
 
 
 def inline(text: str) -> str:
@@ -57,7 +63,7 @@ def effect(notebook: Notebook, record: Mapping[str, Any], lang: str) -> str:
         ends = prose.format_result(result, "ci", lang, "percent, 0" if share else "")
         text += f" ({ends}, {WORDS[lang]['interval']})"
     label = notebook.text("effect", lang)
-    return f"{typographic(label)}{_colon(lang)} {text}" if label else text
+    return f"{typographic(label)}{colon(lang)} {text}" if label else text
 
 
 def verdict_box(notebook: Notebook, result: store.Result, lang: str) -> str:
@@ -67,7 +73,7 @@ def verdict_box(notebook: Notebook, result: store.Result, lang: str) -> str:
     verdict, heard = record.get("verdict") or {}, _source(claim.get("source", ""), lang)
     parts = [
         f'<p class="claim-label">{words["claim"]}</p><blockquote><p>{inline(claim.get(lang, ""))}</p>',
-        f"<footer>{words['source']}{_colon(lang)} {inline(heard)}</footer></blockquote>",
+        f"<footer>{words['source']}{colon(lang)} {inline(heard)}</footer></blockquote>",
     ]
     if verdict:
         told = effect(notebook, record, lang)
@@ -75,9 +81,9 @@ def verdict_box(notebook: Notebook, result: store.Result, lang: str) -> str:
         parts.append(f' <span class="verdict-effect">{escape(told)}</span>' if told else "")
         parts.append(f"{_since(result, lang)}</p>")
         rule = (verdict.get("rule") or {}).get(lang, "")
-        parts.append(f'<p class="verdict-rule"><strong>{words["rule"]}{_colon(lang)}</strong> {inline(rule)}</p>')
+        parts.append(f'<p class="verdict-rule"><strong>{words["rule"]}{colon(lang)}</strong> {inline(rule)}</p>')
         parts.append(
-            f'<p class="verdict-profile">{words["decided_by"]}{_colon(lang)} <code>{result.profile}</code>'
+            f'<p class="verdict-profile">{words["decided_by"]}{colon(lang)} <code>{result.profile}</code>'
             f"{_beside(result, lang)}</p>"
         )
     return raw(f'<div class="claim-box claim-{verdict.get("value", "none")}">{"".join(parts)}</div>')
@@ -111,7 +117,8 @@ def _source(value: object, lang: str) -> str:
     return re.sub(r"^[A-Z], ", "", text)
 
 
-def _colon(lang: str) -> str:
+def colon(lang: str) -> str:
+    """A colon as the language sets it."""
     return "\u00a0:" if lang == "fr" else ":"
 
 
@@ -157,10 +164,19 @@ def mathml(text: str) -> str:
         from latex2mathml.converter import convert
 
         block = match["block"]
-        markup = convert((block or match["inline"]).strip(), display="block" if block else "inline")
-        return f"\n\n{raw(markup)}\n" if block else f"`{markup}`{{=html}}"
+        tex = (block or match["inline"]).strip()
+        markup = convert(tex, display="block" if block else "inline")
+        markup = markup.replace("<math ", f'<math alttext="{escape(tex)}" ', 1)  # what mail and plain text can show
+        return f"\n\n{raw(markup)}\n" if block else _untouched(markup)
 
     return _outside_code(text, lambda piece: _MATH.sub(converted, piece))
+
+
+def _untouched(markup: str) -> str:
+    """Inline markup that Markdown leaves as it is: smalldocs does not know inline raw blocks."""
+    return re.sub(
+        r">([^<]+)<", lambda m: ">" + re.sub(r"[^\w\s&;#()=+,.]", lambda c: f"&#{ord(c[0])};", m[1]) + "<", markup
+    )
 
 
 def _outside_code(text: str, change: Any) -> str:

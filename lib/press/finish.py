@@ -37,6 +37,10 @@ _DROPPED = re.compile(
     r"|<!--.*?-->|(?<=\s)href=\"(?:[\s\x00-\x1f]|&\w+;|&#\w+;)*(?:javascript|vbscript|data):[^\"]*\"|\s(?:on\w+|border|data-quarto-[\w-]+|data-number)=\"[^\"]*\"",
     re.DOTALL | re.IGNORECASE,
 )
+_UNSIZED = re.compile(r'<img\b(?![^>]*\swidth=)[^>]*?\ssrc="(?P<source>[^"#?:]+)"')
+_SVG_SIZE = re.compile(
+    rb'<svg\b[^>]*?\swidth="(?P<width>[\d.]+)(?P<unit>pt|px|)"[^>]*?\sheight="(?P<height>[\d.]+)(?P=unit)"'
+)
 _LOCAL = re.compile(r'\b(?:src|href)="([^"#?:]+)[#?"]')
 
 
@@ -57,6 +61,7 @@ def finish(rendered: Path, out: Path, last: Path | None = None) -> None:
         text = source.read_text(encoding="utf-8")
         if MARK not in text:
             text = assemble(text, page, address, beside.around(page, every))
+            text = sized(text, page, (paths.root(), rendered))
         write_text(out / page.path, text)
         _copy_resources(text, (paths.root(), rendered), out, page, last or out)
     for page in every:
@@ -86,6 +91,8 @@ def assemble(rendered: str, page: Page, address: str, near: beside.Around | None
     if not found:
         raise FinishError(f"{page.path} has no <main>; is it a page that quarto or smalldocs rendered?")
     body = clean(_TITLE_BLOCK.sub("", found[1], count=1))
+    if page.lang == "fr":
+        body = french(body)
     toc = _TOC.search(rendered)
     entries = [(link, _text(label)) for link, label in _TOC_LINK.findall(toc[0] if toc else "")]
     toc_entries = entries if page.kind != "page" or page.path.endswith("about.html") else []
@@ -100,6 +107,16 @@ def reading_minutes(body: str) -> int:
     return max(1, round(len(_text(prose_only).split()) / 220))
 
 
+def french(body: str) -> str:
+    """With French spaces in its text, not in its code nor its formulas."""
+    kept = re.compile(r"(<(pre|code|math|style|script)\b.*?</\2>|<[^>]*>)", re.DOTALL)
+    pieces, last = [], 0
+    for markup in kept.finditer(body):
+        pieces += [boxes.spaced(body[last : markup.start()]), markup[0]]
+        last = markup.end()
+    return "".join([*pieces, boxes.spaced(body[last:])])
+
+
 def clean(body: str) -> str:
     """Without scripts, styles, handlers and buttons of the renderer."""
     body = _DROPPED.sub("", body)
@@ -108,6 +125,31 @@ def clean(body: str) -> str:
     body = re.sub(r'<i class="bi[^"]*"[^>]*></i>', "", body)
     body = re.sub(r"<p>(\s*<math\b.*?</math>\s*)</p>", r"\1", body, flags=re.DOTALL)
     return re.sub(r"<table\b(?![^>]*\b(?:provenance|claims)\b)(.*?)</table>", _scrolling, body, flags=re.DOTALL)
+
+
+def sized(text: str, page: Page, roots: tuple[Path, ...]) -> str:
+    """A page whose pictures say how large they are, so that the text does not jump when they come."""
+
+    def one(match: re.Match[str]) -> str:
+        relative = os.path.normpath(os.path.join(os.path.dirname(page.path), html.unescape(match["source"])))
+        found = next((size for root in roots if (size := _pixels(root / relative))), None)
+        return f'<img width="{found[0]}" height="{found[1]}"{match[0][4:]}' if found else match[0]
+
+    return _UNSIZED.sub(one, text)
+
+
+def _pixels(picture: Path) -> tuple[int, int] | None:
+    """Width and height of an SVG file in points or pixels, or of a PNG file; None for what is neither."""
+    try:
+        with picture.open("rb") as file:
+            start = file.read(1000)
+    except OSError:
+        return None
+    if start.startswith(b"\x89PNG"):
+        return int.from_bytes(start[16:20], "big"), int.from_bytes(start[20:24], "big")
+    found = _SVG_SIZE.search(start)
+    scale = 4 / 3 if found and found["unit"] == b"pt" else 1
+    return (round(float(found["width"]) * scale), round(float(found["height"]) * scale)) if found else None
 
 
 def _scrolling(match: re.Match[str]) -> str:
@@ -281,7 +323,8 @@ def _searchable(page: Page, text: str) -> dict[str, object]:
 
 def _copy_resources(text: str, roots: tuple[Path, ...], out: Path, page: Page, last: Path) -> None:
     """Copy the local files a page refers to, from the first folder that has them: figures and notebooks of posts."""
-    for reference in {*_LOCAL.findall(text), *([f"{_up(page)}{page.image}"] if page.image else [])}:
+    named = {*_LOCAL.findall(text), *([f"{_up(page)}{page.image}"] if page.image else [])}
+    for reference in named | {f"{name[:-4]}.png" for name in named if name.endswith(".svg")}:
         relative = os.path.normpath(os.path.join(os.path.dirname(page.path), html.unescape(reference)))
         if relative.endswith(".html") or relative.startswith(("..", "assets/")) or os.path.isabs(relative):
             continue

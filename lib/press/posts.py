@@ -216,10 +216,8 @@ class Body:
         markup = "".join(svg) if isinstance(svg, list) else svg
         path = folder(self.lang) / self.notebook.slug / f"{label}.svg"
         write_text(path, markup)
-        if not self.figures:
-            self.files.append(_png(path, markup))
+        self.files += [path, _png(path, markup)]
         self.figures.append((path.name, alt))
-        self.files.append(path)
         return f'![{caption}]({self.notebook.slug}/{path.name}){{#{label} fig-alt="{alt}"}}\n'
 
 
@@ -240,19 +238,23 @@ def _counted(output: dict[str, Any]) -> dict[str, Any]:
 
 
 def _png(path: Path, markup: str) -> Path:
-    """The first figure as PNG beside its SVG, for the sites that show a link with a picture."""
-    target = path.with_suffix(".png")
-    mark = hashlib.sha256(markup.encode()).hexdigest()
-    kept = paths.build_dir() / "png" / f"{mark}.png"
+    """A figure as PNG beside its SVG: for links shown with a picture, mail, and places that take no SVG."""
+    target, kept = path.with_suffix(".png"), raster(markup)
+    if not target.is_file() or target.read_bytes() != kept.read_bytes():
+        with atomic(target) as made:
+            made.write_bytes(kept.read_bytes())
+    return target
+
+
+def raster(markup: str) -> Path:
+    """An SVG drawn as PNG, 1,200 pixels wide, once and for all."""
+    kept = paths.build_dir() / "png" / f"{hashlib.sha256(markup.encode()).hexdigest()}.png"
     if not kept.is_file():
         import resvg_py
 
         with atomic(kept) as made:
             made.write_bytes(bytes(resvg_py.svg_to_bytes(svg_string=markup, width=1200, dpi=96)))
-    if not target.is_file() or target.read_bytes() != kept.read_bytes():
-        with atomic(target) as made:
-            made.write_bytes(kept.read_bytes())
-    return target
+    return kept
 
 
 def _cell(kind: str, source: str, number: int, outputs: list[dict[str, Any]] | None = None) -> dict[str, Any]:

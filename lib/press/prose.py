@@ -224,6 +224,13 @@ def format_day(day: dt.date, lang: str, length: str = "long") -> str:
     return text.replace("1 ", "1er ", 1) if lang == "fr" and day.day == 1 and length == "long" else text
 
 
+def format_month(day: dt.date, lang: str) -> str:
+    """A month of a year: novembre 2026, November 2026."""
+    from babel.dates import format_date
+
+    return format_date(day, "MMMM y", locale=lang)
+
+
 def _duration(result: Mapping[str, Any], argument: str, lang: str) -> str:
     seconds = _number(result)
     if seconds < 60:

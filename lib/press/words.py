@@ -23,7 +23,10 @@ WORDS: dict[str, dict[str, str]] = {
         "this_language": "Français", "dark": "Thème sombre", "on_page": "Sur cette page", "copy": "Copier",
         "since": "depuis le {date}", "before": "Le {date}, le verdict était « {verdict} » ; ont changé depuis : {changed}.",
         "minutes": "{n} min de lecture", "previous": "Précédent", "next": "Suivant", "related": "À lire aussi",
-        "cite": "Citer", "nothing_named": "rien de ce qui décide d’une mesure",
+        "cite": "Citer", "read": "Lire", "read_site": "Lire sur le site", "unsubscribe": "Se désabonner",
+        "asked_for": "Vous recevez cette lettre parce que vous l’avez demandée.",
+        "changed_verdicts": "Ces verdicts ont changé", "was_is": "c’était « {before} », c’est maintenant « {after} ».",
+        "nothing_named": "rien de ce qui décide d’une mesure",
         "licences": "Textes et figures : CC BY 4.0. Code : MIT. Données : selon chaque source.", "not_found": "Cette page n’existe pas.",
     },
     "en": {
@@ -48,7 +51,10 @@ WORDS: dict[str, dict[str, str]] = {
         "this_language": "English", "dark": "Dark theme", "on_page": "On this page", "copy": "Copy",
         "since": "since {date}", "before": "On {date}, the verdict was “{verdict}”; since then these changed: {changed}.",
         "minutes": "{n} min read", "previous": "Previous", "next": "Next", "related": "Read also",
-        "cite": "Cite", "nothing_named": "nothing that decides a run",
+        "cite": "Cite", "read": "Read", "read_site": "Read on the site", "unsubscribe": "Unsubscribe",
+        "asked_for": "You get this letter because you asked for it.",
+        "changed_verdicts": "Verdicts that changed", "was_is": "it was “{before}”, now it is “{after}”.",
+        "nothing_named": "nothing that decides a run",
         "licences": "Texts and figures: CC BY 4.0. Code: MIT. Data: as each source says.", "not_found": "There is no such page.",
     },
 }  # fmt: skip

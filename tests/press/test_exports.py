@@ -11,7 +11,7 @@ from PIL import Image
 
 from lib.cli import main
 from lib.lab.downloads import _npm
-from lib.press import exports, pages
+from lib.press import exports, finished, pages
 from tests.conftest import accept_by_hand
 
 ELEVENTY = "@11ty/eleventy@3.1.2"
@@ -58,7 +58,7 @@ def test_markdown_reads_anywhere(website, capsys, lang):
 
 
 def test_hashnode_takes_its_front_matter_and_figures_by_address(website):
-    folder = exports.export("tiny", "hashnode", "fr", "https://cdn.example/x/")
+    folder = exports.export("tiny", "hashnode", "fr", exports.Options("https://cdn.example/x/"))
     front, body = front_and_body(folder / "tiny.md")
     assert front == {
         "title": "Un titre", "subtitle": "Une description.", "slug": "tiny", "datePublished": "2026-11-24",
@@ -89,7 +89,7 @@ def test_what_cannot_go_out_is_one_sentence(website, capsys, words):
 
 
 def test_code_keeps_its_language_and_tables_their_rows():
-    text = exports.markdown(
+    text = finished.markdown(
         '<div class="sourceCode"><pre class="sourceCode python"><code class="sourceCode python">a = {{ b }}\n</code>'
         "</pre></div><table><tr><th>a</th></tr><tr><td>1</td></tr></table><p>x <math><mi>y</mi></math></p>"
     )

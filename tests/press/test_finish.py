@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.press import feeds
+from lib.press import feeds, finish
 from lib.press.finish import FinishError, assemble, clean, document, not_found
 from lib.press.pages import Page
 
@@ -111,3 +111,15 @@ def test_feed_and_sitemap_are_well_formed_and_name_twins():
 def test_links_that_would_run_something_lose_their_address(address):
     cleaned = clean(f'<p><a title="t" href="{address}">a</a> <a href="b.html#javascript:">b</a></p>')
     assert cleaned == '<p><a title="t" >a</a> <a href="b.html#javascript:">b</a></p>'
+
+
+def test_french_punctuation_stays_with_its_word():
+    body = (
+        "<p>Vrai ? Oui : « non » ; <em>« si »</em> : 30 %, 5 € !</p><pre>a ? b : c</pre><p><code>a : b</code> !</p>"
+        '<img alt="a : b"><math><mo> : </mo></math>'
+    )
+    assert finish.french(body) == (
+        "<p>Vrai\u202f? Oui\u00a0: «\u00a0non\u00a0»\u202f; <em>«\u00a0si\u00a0»</em>\u00a0: 30\u00a0%, 5\u00a0€\u202f!</p>"
+        "<pre>a ? b : c</pre><p><code>a : b</code>\u202f!</p>"
+        '<img alt="a : b"><math><mo> : </mo></math>'
+    )

@@ -2,6 +2,7 @@ import json
 
 import pytest
 import yaml
+from markdown_it import MarkdownIt
 
 from lib.press import boxes, pages, posts, prose
 from lib.press.posts import PostError
@@ -218,5 +219,18 @@ def test_an_unknown_citation_is_refused():
 
 def test_mathematics_become_mathml_outside_code():
     made = boxes.mathml("`$x$` and $x^2$ for 5 $")
-    assert made.startswith("`$x$` and `<math")
-    assert made.endswith("</math>`{=html} for 5 $")
+    assert made.startswith('`$x$` and <math alttext="x^2" ')
+    assert made.endswith("</math> for 5 $")
+
+
+@pytest.mark.parametrize(
+    "tex", ["x_1 * y_1 - z", r"\hat{p} \pm 1.96\sqrt{\frac{p(1-p)}{n}}", "a < b", r"f(x) = [x]_i", "*a*"]
+)
+def test_markdown_leaves_formulas_as_they_are(tex):
+    from bs4 import BeautifulSoup
+    from latex2mathml.converter import convert
+
+    page = BeautifulSoup(MarkdownIt("commonmark").render(boxes.mathml(f"Soit *a* ${tex}$ *ici*")), "html.parser")
+    assert page.math["alttext"] == tex
+    assert page.math.get_text() == BeautifulSoup(convert(tex), "html.parser").get_text()
+    assert [one.string for one in page.find_all("em")] == ["a", "ici"]
