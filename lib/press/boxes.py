@@ -3,7 +3,7 @@
 import datetime as dt
 import html
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from lib.press import history, prose, store
@@ -145,7 +145,7 @@ def cite(text: str, references: Iterable[Mapping[str, Any]], lang: str) -> str:
     def cited(match: re.Match[str]) -> str:
         return "(" + "\u00a0; ".join(one(key.strip()[1:]) for key in match[1].split(";")) + ")"
 
-    return _outside_code(text, lambda piece: _CITATION.sub(cited, piece))
+    return outside_code(text, lambda piece: _CITATION.sub(cited, piece))
 
 
 def _authors(reference: Mapping[str, Any], lang: str) -> str:
@@ -169,7 +169,7 @@ def mathml(text: str) -> str:
         markup = markup.replace("<math ", f'<math alttext="{escape(tex)}" ', 1)  # what mail and plain text can show
         return f"\n\n{raw(markup)}\n" if block else _untouched(markup)
 
-    return _outside_code(text, lambda piece: _MATH.sub(converted, piece))
+    return outside_code(text, lambda piece: _MATH.sub(converted, piece))
 
 
 def _untouched(markup: str) -> str:
@@ -179,7 +179,8 @@ def _untouched(markup: str) -> str:
     )
 
 
-def _outside_code(text: str, change: Any) -> str:
+def outside_code(text: str, change: Callable[[str], str]) -> str:
+    """Markdown with its text changed, its code left alone."""
     pieces, last = [], 0
     for code in _CODE.finditer(text):
         pieces += [change(text[last : code.start()]), code[0]]

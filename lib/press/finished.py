@@ -70,10 +70,15 @@ def copy(figures: Mapping[str, Figure], folder: Path) -> None:
 def load(slug: str, lang: str) -> Post:
     """The post of a slug in a language, from the site as it is now. Raises ExportError."""
     out = site.publish()
+    return read(find(slug, lang), out)
+
+
+def find(slug: str, lang: str) -> Page:
+    """What the site knows of a post. Raises ExportError with the posts there are."""
     listed = {Path(page.path).stem: page for page in listing(lang)}
     if slug not in listed:
         raise ExportError(f"no published post {slug} in {lang}; there is {', '.join(sorted(listed)) or 'none'}")
-    return read(listed[slug], out)
+    return listed[slug]
 
 
 def listing(lang: str) -> list[Page]:

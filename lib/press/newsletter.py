@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -108,7 +109,7 @@ def issue(
 def _intro(path: Path, lang: str) -> str:
     from markdown_it import MarkdownIt
 
-    shown = {notebook.slug: result for notebook in find() if (result := posts.choose(notebook, False))}
+    shown = posts.results(find())
     context = prose.Context(None, lambda slug: shown[slug].record if slug in shown else None)
     text = prose.fill(path.read_text(encoding="utf-8-sig"), context, lang, prose.Where(path.name, line=1))
     return str(MarkdownIt("commonmark", {"html": False, "typographer": False}).enable("table").render(text))
@@ -119,7 +120,7 @@ def _changed(since: str, lang: str, told: set[str]) -> Iterator[str]:
     claims = json.loads((paths.build_dir() / "claims.json").read_text(encoding="utf-8"))["claims"]
     for row in claims:
         entries = [entry for entry in row["history"] if entry.get("verdict")]
-        for before, after in zip(entries, entries[1:], strict=False):
+        for before, after in pairwise(entries):
             if row["slug"] not in told and after["date"][:10] >= since and after["verdict"] != before["verdict"]:
                 words = WORDS[lang]
                 text = words["was_is"].format(

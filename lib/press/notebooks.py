@@ -34,6 +34,7 @@ class Cell:
     kind: str  # "raw", "markdown" or "code"
     source: str
     tags: tuple[str, ...] = ()
+    slide: str = ""  # what JupyterLab's property inspector calls the slide type
 
     @property
     def lang(self) -> str | None:
@@ -198,6 +199,7 @@ def _cells(raw: dict[str, Any]) -> Iterator[Cell]:
             kind=cell["cell_type"],
             source="".join(source) if isinstance(source, list) else source,
             tags=tuple((cell.get("metadata") or {}).get("tags") or ()),
+            slide=str(((cell.get("metadata") or {}).get("slideshow") or {}).get("slide_type") or "").strip("-"),
         )
 
 

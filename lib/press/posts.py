@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ def write(drafts: bool = False, allow_stale: bool = False) -> list[Path]:
     Raises PostError for a stale or hollow result (unless allowed), ProseError for prose that cannot be filled in.
     """
     notebooks = find()
-    shown = {notebook.slug: result for notebook in notebooks if (result := choose(notebook, drafts))}
+    shown = results(notebooks, drafts)
     written: list[Path] = []
     for notebook in notebooks:
         if notebook.slug in shown:
@@ -43,6 +44,11 @@ def write(drafts: bool = False, allow_stale: bool = False) -> list[Path]:
     written += pages.write([notebook for notebook in notebooks if notebook.slug in shown], shown, drafts)
     _remove_others(written)
     return written
+
+
+def results(notebooks: list[Notebook], drafts: bool = False) -> dict[str, store.Result]:
+    """The result that each post shows, by slug; a notebook without one has no post."""
+    return {notebook.slug: result for notebook in notebooks if (result := choose(notebook, drafts))}
 
 
 def choose(notebook: Notebook, drafts: bool) -> store.Result | None:
@@ -113,9 +119,23 @@ def front_matter(notebook: Notebook, result: store.Result, lang: str, body: "Bod
         "toc": True,
     }
     if body.figures:
-        front["image"] = f"{notebook.slug}/{body.figures[0][0]}"
-        front["image-alt"] = body.figures[0][1]
+        front["image"] = f"{notebook.slug}/{body.figures[0].path.name}"
+        front["image-alt"] = body.figures[0].alt
     return front
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure of a post: its SVG, written beside the post, and what is told of it."""
+
+    path: Path
+    label: str
+    caption: str
+    alt: str
+
+    def markdown(self) -> str:
+        """The figure as Pandoc's Markdown, from the post's folder."""
+        return f'![{self.caption}]({self.path.parent.name}/{self.path.name}){{#{self.label} fig-alt="{self.alt}"}}\n'
 
 
 class Body:
@@ -125,10 +145,10 @@ class Body:
         self.notebook, self.result, self.lang = notebook, result, lang
         self.context = prose.Context(result.record, lambda slug: shown[slug].record if slug in shown else None)
         self.links = {slug: f"{slug}.ipynb" for slug in shown}
-        self.figures: list[tuple[str, str]] = []  # file name, alternative text
+        self.figures: list[Drawing] = []
         self.files: list[Path] = []
         executed = record.code_cells(record.read_notebook(result.notebook))
-        self.outputs = {str(cell.get("id")): cell.get("outputs") or [] for cell in executed}
+        self.by_id = {str(cell.get("id")): cell.get("outputs") or [] for cell in executed}
         self.by_source = {record.source(cell): cell.get("outputs") or [] for cell in executed}
 
     def filled(self, text: str, cell: Cell | None) -> str:
@@ -164,14 +184,14 @@ class Body:
     def _body(self) -> Iterator[tuple[str, str, list[dict[str, Any]]]]:
         """The notebook's own cells; in a post, code that shows nothing is folded together with what comes next."""
         waiting: list[str] = []
-        for cell in _opening_first(self.notebook.cells[1:]):
+        for cell in opening_first(self.notebook.cells[1:]):
             if cell.kind == "markdown" and cell.lang in (self.lang, None):
                 yield from self._folded(waiting)
                 waiting = []
                 yield "markdown", self.filled(cell.source, cell), []
             elif cell.kind == "code":
                 source = "\n".join(line for line in cell.source.splitlines() if not line.startswith("#|")).strip("\n")
-                plain, figures = self._outputs(cell)
+                plain, figures = self.outputs(cell)
                 if self.notebook.kind == "tutorial":
                     summary = WORDS[self.lang]["solution"] if "solution" in cell.tags else ""
                     yield "code", _fold(source, summary) if summary else source, plain
@@ -180,7 +200,7 @@ class Body:
                     if plain or figures:
                         yield from self._folded(waiting, plain)
                         waiting = []
-                yield from (("markdown", figure, []) for figure in figures)
+                yield from (("markdown", figure.markdown(), []) for figure in figures)
         yield from self._folded(waiting)
 
     def _folded(
@@ -189,13 +209,13 @@ class Body:
         if sources:
             yield "code", _fold("\n\n".join(sources), WORDS[self.lang]["code"]), outputs or []
 
-    def _outputs(self, cell: Cell) -> tuple[list[dict[str, Any]], list[str]]:
-        """What a code cell shows in this language: outputs as they are, and figures as Markdown."""
-        outputs = self.outputs.get(cell.id)
+    def outputs(self, cell: Cell) -> tuple[list[dict[str, Any]], list[Drawing]]:
+        """What a code cell shows in this language: outputs as they are, and figures."""
+        outputs = self.by_id.get(cell.id)
         if outputs is None:
             outputs = self.by_source.get(cell.source, [])
         plain: list[dict[str, Any]] = []
-        figures: list[str] = []
+        figures: list[Drawing] = []
         for output in outputs:
             data = output.get("data") or {}
             lang = ((output.get("metadata") or {}).get("guidon") or {}).get("lang")
@@ -208,17 +228,17 @@ class Body:
                 plain.append(kept | _counted(output))
         return plain, figures
 
-    def _figure(self, cell: Cell, svg: str | list[str], number: int) -> str:
+    def _figure(self, cell: Cell, svg: str | list[str], number: int) -> Drawing:
         options = check.options(cell)
         label = str(options.get("label") or f"fig-{cell.id}") + (f"-{number + 1}" if number else "")
         caption = self.filled(str((options.get("fig-cap") or {}).get(self.lang, "")).strip(), cell)
         alt = self.filled(str((options.get("fig-alt") or {}).get(self.lang, "")).strip(), cell).replace('"', "'")
-        markup = "".join(svg) if isinstance(svg, list) else svg
+        markup = record.joined(svg)
         path = folder(self.lang) / self.notebook.slug / f"{label}.svg"
         write_text(path, markup)
         self.files += [path, _png(path, markup)]
-        self.figures.append((path.name, alt))
-        return f'![{caption}]({self.notebook.slug}/{path.name}){{#{label} fig-alt="{alt}"}}\n'
+        self.figures.append(Drawing(path, label, caption, alt))
+        return self.figures[-1]
 
 
 def _fold(source: str, summary: str) -> str:
@@ -226,7 +246,7 @@ def _fold(source: str, summary: str) -> str:
     return f'#| code-fold: true\n#| code-summary: "{summary}"\n{source}'
 
 
-def _opening_first(cells: tuple[Cell, ...]) -> list[Cell]:
+def opening_first(cells: tuple[Cell, ...]) -> list[Cell]:
     """The cells with the opening prose before the parameters and the set-up: a post begins with what was found."""
     start = next((number for number, cell in enumerate(cells) if cell.kind == "markdown"), 0)
     end = next((number for number, cell in enumerate(cells) if number > start and cell.kind != "markdown"), len(cells))

@@ -49,10 +49,14 @@ def code_cells(notebook: dict[str, Any]) -> list[dict[str, Any]]:
     return [cell for cell in cells if not skipped & set((cell.get("metadata") or {}).get("tags") or ())]
 
 
+def joined(text: str | list[str] | None) -> str:
+    """A text of a notebook, which the format keeps whole or by lines."""
+    return "".join(text or "")
+
+
 def source(cell: dict[str, Any]) -> str:
     """A cell's source as one text."""
-    text = cell.get("source", "")
-    return "".join(text) if isinstance(text, list) else text
+    return joined(cell.get("source"))
 
 
 def injected(notebook: dict[str, Any]) -> dict[str, Any]:

@@ -63,7 +63,7 @@ def every_source():
 def test_the_real_list_loads():
     assert [source.name for source in every_source()] == sorted(sources.load())
     assert {source.kind for source in every_source()} == KINDS
-    assert len(every_source()) == 17
+    assert len(every_source()) == 18
 
 
 @pytest.mark.parametrize("source", every_source(), ids=lambda source: source.name)

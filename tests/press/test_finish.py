@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lib.press import feeds, finish
-from lib.press.finish import FinishError, assemble, clean, document, not_found
+from lib.press.finish import FinishError, assemble, clean, document, not_found, sized
 from lib.press.pages import Page
 
 PAGE = Page("fr", "posts/x.html", "Un titre", "Une description", "claim", "2026-11-24", ["a"], twin="en/posts/x.html")
@@ -82,6 +82,21 @@ def test_no_text_breaks_out_of_its_place(title, description, categories):
     assert made.count("<main") == 1
     bad = {"invalid-codepoint", "null-character", "control-character-in-input-stream"}  # what no escaping can mend
     assert [error for error in errors(made) if error not in bad] == []
+
+
+def test_pictures_say_how_large_they_are_where_that_is_known(tmp_path):
+    folder = tmp_path / "posts" / "x"
+    folder.mkdir(parents=True)
+    (folder / "a.svg").write_text('<?xml version="1.0"?><svg viewBox="0 0 9 9" width="460.8pt" height="300pt"></svg>')
+    (folder / "b.svg").write_text('<svg viewBox="0 0 9 9"></svg>')
+    (folder / "c.png").write_bytes(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\x01\x02\0\0\0\x07")
+    text = '<img class="k" src="x/a.svg"><img src="x/b.svg"><img src="x/c.png"><img width="5" src="x/a.svg"><img src="x/no.png">'
+    made = sized(text, PAGE, (tmp_path / "elsewhere", tmp_path))
+    assert made == (
+        '<img width="614" height="400" class="k" src="x/a.svg"><img src="x/b.svg">'
+        '<img width="258" height="7" src="x/c.png"><img width="5" src="x/a.svg"><img src="x/no.png">'
+    )
+    assert sized(made, PAGE, (tmp_path,)) == made
 
 
 def test_the_page_not_found_links_from_the_root():
