@@ -2,18 +2,20 @@
 
 import os
 from pathlib import Path
+from urllib.parse import unquote
 
+import html5lib
 import pytest
 
-from lib.press import doctor, site
+from lib.press import doctor, pages, site
 
 pytestmark = pytest.mark.browser
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
-PAGES = ["index.html", "claims.html", "posts/rag_retrieval.html"]
-EVERY = [prefix + page for page in PAGES for prefix in ("", "en/")]
+NARROW, WIDE, WIDTHS = 390, 1280, (320, 360, 390, 768, 1280, 1440)  # 320: a screen of 1280 at 400 %
+PAPER = 643  # A4 without its margins, in CSS pixels
 
 
 @pytest.fixture(scope="session")
@@ -77,22 +79,155 @@ def visit(chromium, address):
         assert one.outside == []
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("path", EVERY)
-def test_axe_finds_no_violation(visit, path, scheme):
+def every_page():
+    """Every page of the site, as its address ends."""
+    return [page.path for page in pages.manifest()] + ["404.html"]
+
+
+def axe(page):
+    """What axe-core complains of: rule and place."""
     from axe_playwright_python.sync_playwright import Axe
 
+    found = Axe().run(page).response["violations"]
+    return [(rule["id"], rule["nodes"][0]["html"][:200]) for rule in found]
+
+
+def resize(page, width):
+    page.set_viewport_size({"width": width, "height": 900})
+
+
+def test_axe_finds_no_violation_on_any_page_light_or_dark_wide_or_narrow(visit):
+    one, found = visit(), {}
+    for path in every_page():
+        one.page.goto(one.address + path)
+        for width in (WIDE, NARROW):
+            resize(one.page, width)
+            for theme in ("light", "dark"):
+                one.page.evaluate("theme => { document.documentElement.dataset.theme = theme }", theme)
+                if complaints := axe(one.page):
+                    found[path, width, theme] = complaints
+    assert found == {}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_violation_in_what_opens(visit, scheme):
     one = visit(color_scheme=scheme)
-    one.go(path)
-    found = Axe().run(one.page).response["violations"]
-    assert [(rule["id"], rule["nodes"][0]["html"][:200]) for rule in found] == []
+    one.go("posts/rag_retrieval.html")
+    one.page.evaluate("document.querySelectorAll('main details').forEach(fold => { fold.open = true })")
+    one.page.get_by_role("combobox").fill("methode")
+    one.page.get_by_role("option").first.wait_for()
+    one.page.keyboard.press("ArrowDown")
+    one.page.locator('[role=option][aria-selected="true"]').wait_for()
+    assert axe(one.page) == []
 
 
-@pytest.mark.parametrize("path", EVERY)
-def test_a_narrow_screen_scrolls_down_only(visit, path):
-    one = visit(viewport={"width": 390, "height": 800})
-    one.go(path)
-    assert one.page.evaluate("document.documentElement.scrollWidth") <= 390
+def test_no_page_scrolls_sideways_at_any_width_nor_on_paper(visit):
+    one, found = visit(), []
+    for path in every_page():
+        one.page.goto(one.address + path)
+        for media, widths in (("screen", WIDTHS), ("print", (PAPER,))):
+            one.page.emulate_media(media=media)
+            for width in widths:
+                resize(one.page, width)
+                if one.page.evaluate("document.documentElement.scrollWidth") > width:
+                    found.append((path, media, width))
+        one.page.emulate_media(media="screen")
+    assert found == []
+
+
+CONTROLS = """() => [...document.querySelectorAll('a[href], button, input, summary, [tabindex="0"]')]
+    .filter((one) => one.checkVisibility({ visibilityProperty: true }) && !one.closest('[role=listbox]')
+      && !one.hasAttribute('data-reached')).map((one) => one.outerHTML.slice(0, 120))"""
+FOCUSED = """() => {
+    const one = document.activeElement;
+    if (one === document.body || one.hasAttribute('data-reached')) return null;
+    one.setAttribute('data-reached', '');
+    const box = one.getClientRects()[0], style = getComputedStyle(one);
+    const middle = (low, high, most) => (Math.max(low, 0) + Math.min(high, most)) / 2;
+    const across = middle(box.left, box.right, innerWidth), down = middle(box.top, box.bottom, innerHeight);
+    const at = document.elementFromPoint(across, down);
+    const seen = at !== null && (one.contains(at) || at.contains(one) && !at.closest('.site-header'));
+    const ringed = style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2;
+    return { what: one.outerHTML.slice(0, 120), seen, ringed };
+}"""
+
+
+@pytest.mark.parametrize(("key", "width"), [("Tab", WIDE), ("Shift+Tab", 768), ("Tab", NARROW)])
+def test_the_keyboard_reaches_every_control_and_the_focus_is_seen(visit, key, width):
+    one, wrong = visit(viewport={"width": width, "height": 500}, reduced_motion="reduce"), []
+    for path in every_page():
+        one.page.goto(one.address + path)
+        one.page.keyboard.press(key)
+        while focused := one.page.evaluate(FOCUSED):
+            if not (focused["seen"] and focused["ringed"]):
+                wrong.append((path, focused))
+            one.page.keyboard.press(key)
+        wrong += [(path, "not reached", control) for control in one.page.evaluate(CONTROLS)]
+    assert wrong == []
+
+
+def test_the_keyboard_alone_skips_searches_changes_theme_and_unfolds(visit):
+    one = visit(color_scheme="light", reduced_motion="reduce")
+    one.go("posts/rag_retrieval.html")
+    page, press = one.page, one.page.keyboard.press
+    press("Tab")
+    skip = page.locator(":focus")
+    assert skip.get_attribute("href") == "#main"
+    assert skip.bounding_box()["x"] >= 0
+    press("Enter")
+    press("Tab")
+    assert page.evaluate("document.activeElement.closest('main') !== null")
+    page.locator("main summary").first.focus()
+    for key, opened in (("Enter", True), ("Space", False), ("Space", True)):
+        press(key)
+        assert page.locator("main details").first.evaluate("fold => fold.open") is opened
+    page.locator("button.theme").focus()
+    press("Space")
+    assert page.locator("html").get_attribute("data-theme") == "dark"
+    page.get_by_role("combobox").focus()
+    page.keyboard.type("methode")
+    results = page.get_by_role("listbox")
+    results.wait_for()
+    press("Escape")
+    assert not results.is_visible()
+    page.keyboard.type("methode")
+    results.wait_for()
+    press("Tab")
+    assert not results.is_visible()
+    assert page.locator(":focus").get_attribute("class") == "switch"
+
+
+def test_paper_is_white_and_bears_the_text_what_is_unfolded_and_addresses(visit):
+    one = visit(color_scheme="dark")
+    one.go("posts/rag_retrieval.html")
+    page = one.page
+    page.locator("main details summary").first.click()
+    page.emulate_media(media="print", color_scheme="dark")
+    style = "([selector, name, part]) => getComputedStyle(document.querySelector(selector), part)[name]"
+    for selector in (".site-header", ".site-footer", ".toc", ".copy", "nav.around", "main details:not([open])"):
+        assert page.locator(selector).count(), selector
+        assert page.evaluate(style, [selector, "display", None]) == "none", selector
+    assert page.locator("main details[open] pre").first.is_visible()
+    assert page.evaluate(style, ["body", "color", None]) == "rgb(28, 35, 38)"
+    assert page.evaluate(style, ["html", "colorScheme", None]) == "light"
+    assert page.evaluate(style, ["main figure", "breakInside", None]) == "avoid"
+    page.evaluate("document.querySelector('main p').innerHTML += '<a id=there href=https://there.example/x>there</a>'")
+    assert "https://there.example/x" in page.evaluate(style, ["#there", "content", "::after"])
+    assert page.pdf(format="A4").startswith(b"%PDF")
+
+
+def test_the_markup_of_every_page_parses_and_its_links_lead_somewhere(visit):
+    one, wrong = visit(), []
+    for path in every_page():
+        text = one.context.request.get(one.address + path).text()
+        parser = html5lib.HTMLParser(strict=False, namespaceHTMLElements=False)
+        tree = parser.parse(text)
+        ids = [element.get("id") for element in tree.iter() if element.get("id")]
+        wrong += [(path, error[1]) for error in parser.errors]
+        wrong += [(path, "twice", name) for name in set(ids) if ids.count(name) > 1]
+        links = [link.get("href", "") for link in tree.iter("a")]
+        wrong += [(path, link) for link in links if link.startswith("#") and unquote(link[1:]) not in ids]
+    assert wrong == []
 
 
 def test_every_page_loads_and_no_local_link_is_broken(visit, address):

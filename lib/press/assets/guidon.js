@@ -73,11 +73,11 @@ function searchBox() {
     const found = index.map((page) => [score(page, words), page]).filter(([points]) => points)
       .sort((a, b) => b[0] - a[0]).slice(0, 8);
     found.forEach(([, page], number) => {
-      const option = make("li", { role: "option", id: `result-${number}`, "aria-selected": "false" });
-      const link = make("a", { href: input.dataset.up + page.url, tabindex: "-1" });
-      link.append(make("strong", {}, page.title), make("span", {}, snippet(page, words[0])));
-      option.append(link);
-      list.append(option);
+      const option = make("a", { role: "option", id: `result-${number}`, "aria-selected": "false", href: input.dataset.up + page.url, tabindex: "-1" });
+      option.append(make("strong", {}, page.title), make("span", {}, snippet(page, words[0])));
+      const item = make("li", { role: "none" });
+      item.append(option);
+      list.append(item);
     });
     if (!found.length) list.append(make("li", { role: "option", "aria-disabled": "true" }, input.dataset.none));
     list.hidden = false;
@@ -85,7 +85,7 @@ function searchBox() {
     input.setAttribute("aria-expanded", "true");
   };
   const move = (step) => {
-    const options = [...list.querySelectorAll("li[id]")];
+    const options = [...list.querySelectorAll("a")];
     if (!options.length) return;
     active = (active + step + options.length) % options.length;
     options.forEach((option, number) => option.setAttribute("aria-selected", String(number === active)));
@@ -96,12 +96,13 @@ function searchBox() {
   input.addEventListener("input", () => { load(); show(); });
   input.addEventListener("keydown", (event) => {
     if (event.key === "Escape") { input.value = ""; close(); }
+    if (event.key === "Tab") close();
     if (event.key === "ArrowDown" || event.key === "ArrowUp") {
       event.preventDefault();
       move(event.key === "ArrowDown" ? 1 : -1);
     }
     if (event.key === "Enter") {
-      const chosen = list.querySelector('li[aria-selected="true"] a') || list.querySelector("a");
+      const chosen = list.querySelector('[aria-selected="true"]') || list.querySelector("a");
       if (chosen) location.href = chosen.href;
     }
   });
