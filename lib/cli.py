@@ -350,17 +350,19 @@ def _preview(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from lib.press import check
+    from lib.press import check, pages
     from lib.press.notebooks import find, select
 
     notebooks = select(options.slugs) if options.slugs else find()
+    notes = [] if options.slugs else pages.notes()
     problems = [problem for notebook in notebooks for problem in check.check_notebook(notebook)]
+    problems += [problem for path in notes for problem in check.check_note(path)]
     if options.json:
         _print_json([problem.as_dict() for problem in problems])
     else:
         for problem in problems:
             print(problem)
-        print(f"{len(notebooks)} notebooks, {len(problems)} problems")
+        print(f"{len(notebooks)} notebooks, {len(notes)} notes, {len(problems)} problems")
     return FAILED if problems else DONE
 
 

@@ -13,11 +13,12 @@ from lib.press.words import WORDS
 
 @dataclass(frozen=True)
 class Around:
-    """The pages that one leads to: before and after it in its series, and on the same subjects."""
+    """The pages that one leads to: before and after it in its series, on the same subjects, all of a named series."""
 
     previous: Page | None = None
     next: Page | None = None
     related: tuple[Page, ...] = ()
+    series: tuple[Page, ...] = ()
 
 
 def around(page: Page, every: list[Page]) -> Around:
@@ -30,9 +31,11 @@ def around(page: Page, every: list[Page]) -> Around:
     beside = series[max(0, place - 1) : place + 2]
     shared = {one.path: len({*one.categories} & {*page.categories}) for one in others if one not in beside}
     near = sorted((one for one in others if shared.get(one.path)), key=lambda one: (-shared[one.path], one.path))
+    named = page.kind == "note" and page.series != "notes" and len(series) > 1
     return Around(
-        series[place - 1] if place else None, series[place + 1] if place + 1 < len(series) else None, tuple(near[:3])
-    )
+        series[place - 1] if place else None, series[place + 1] if place + 1 < len(series) else None, tuple(near[:3]),
+        tuple(series) if named else (),
+    )  # fmt: skip
 
 
 def _place(page: Page) -> tuple[int, str, str]:
@@ -44,16 +47,23 @@ def markup(page: Page, near: Around) -> str:
     """Links to these pages, as the end of a post."""
     words, links = WORDS[page.lang], []
     up = "../" * page.path.count("/")
+
+    def items(listed: tuple[Page, ...]) -> str:
+        return "".join(
+            f"<li>{boxes.escape(one.title)}</li>" if one == page
+            else f'<li><a href="{up}{quote(one.path)}">{boxes.escape(one.title)}</a></li>' for one in listed
+        )  # fmt: skip
+
+    if near.series:
+        title = f"{words['series']}{boxes.colon(page.lang)} {boxes.escape(page.series)}"
+        links.append(f'<p id="series">{title}</p><ol aria-labelledby="series">{items(near.series)}</ol>')
     for name, one in (("previous", near.previous), ("next", near.next)):
         if one:
             rel = "prev" if name == "previous" else "next"
             link = f'<a rel="{rel}" href="{up}{quote(one.path)}">{boxes.escape(one.title)}</a>'
             links.append(f'<p class="{name}"><span>{words[name]}</span> {link}</p>')
     if near.related:
-        items = "".join(
-            f'<li><a href="{up}{quote(one.path)}">{boxes.escape(one.title)}</a></li>' for one in near.related
-        )
-        links.append(f'<p id="related">{words["related"]}</p><ul aria-labelledby="related">{items}</ul>')
+        links.append(f'<p id="related">{words["related"]}</p><ul aria-labelledby="related">{items(near.related)}</ul>')
     return f'<nav class="around" aria-label="{words["related"]}">{"".join(links)}</nav>\n' if links else ""
 
 

@@ -58,6 +58,25 @@ def check_notebook(notebook: Notebook, states: bool = True) -> list[Problem]:
     return found
 
 
+def check_note(path: Path) -> list[Problem]:
+    """Every problem of a note: front matter, names, and numbers typed by hand in one that names results."""
+    from lib.press import pages
+
+    try:
+        front, body = pages.split(path)
+    except prose.ProseError as error:
+        return [Problem(path.name, None, "anatomy", str(error))]
+    found = [
+        Problem(path.name, None, "anatomy", f"front matter lacks {name}")
+        for name in ("title", "description", "date") if not front.get(name)
+    ]  # fmt: skip
+    texts = [*(str(front.get(name) or "") for name in ("title", "description")), body]
+    found += [Problem(path.name, None, "names", message) for text in texts for message in _names(text, [])]
+    if any(True for text in texts for _ in prose.names(text)):
+        found += [Problem(path.name, None, "numbers", message) for text in texts for message in typed_numbers(text)]
+    return found
+
+
 def check_file(path: Path) -> list[Problem]:
     """Problems of a notebook by its path, one that cannot be read included."""
     try:
@@ -239,10 +258,12 @@ def _names(text: str, known: list[str] | None) -> Iterator[str]:
         if known is None or name in known or first == "provenance":
             continue
         other = store.deciding(first) if "." in name else None
-        if other and prose.Context(other={first: other.record}.get).find(name):
+        context = prose.Context(other={first: other.record if other else None}.get)
+        if context.find(name):
             continue
         near = difflib.get_close_matches(name, known, 3)
-        yield f"unknown name {name}, line {line}" + (f"; did you mean {', '.join(near)}?" if near else "")
+        hint = f"did you mean {', '.join(near)}?" if near else context.hint(name)
+        yield f"unknown name {name}, line {line}; {hint}"
 
 
 # What is not a result: code, mathematics, links, citations, filled-in names, and numbers that name something.

@@ -152,20 +152,30 @@ def split(path: Path) -> tuple[dict[str, Any], str]:
     return (front if isinstance(front, dict) else {}), (found[2] if found else text)
 
 
+def notes(lang: str = "*") -> list[Path]:
+    """The sources of the notes and essays, of one language or of both."""
+    found = sorted((paths.notebooks_dir() / "writing").glob(f"*.{lang}.*"))
+    return [path for path in found if _NOTE.fullmatch(path.name)]
+
+
 def write_notes(lang: str, shown: Mapping[str, store.Result], drafts: bool) -> tuple[list[Page], list[Path]]:
     """Write the notes of a language, filled in; return how lists know them, and the files."""
     context = prose.Context(None, lambda slug: shown[slug].record if slug in shown else None)
     pages, files = [], []
-    for source in sorted((paths.notebooks_dir() / "writing").glob(f"*.{lang}.*")):
+    for source in notes(lang):
         named = _NOTE.fullmatch(source.name)
         front, body = split(source)
-        if not named or (front.get("draft") and not drafts):
+        if named is None or (front.get("draft") and not drafts):
             continue
         first_line = source.read_text(encoding="utf-8-sig").count("\n") - body.count("\n") + 1
         body = boxes.mathml(prose.fill(body, context, lang, prose.Where(source.name, line=first_line)))
         body = re.sub(r"\]\((?:\.\./)*writing/([\w-]+)\.(?:fr|en)\.(?:qmd|md)\)", r"](\1.qmd)", body)
         number = int(named["number"]) if named["number"] else None
-        front = {**front, "date": str(front.get("date", "")), "lang": lang, "toc": False}
+        told = {
+            name: prose.fill(front[name], context, lang, prose.Where(source.name))
+            for name in ("title", "description") if isinstance(front.get(name), str)
+        }  # fmt: skip
+        front = {**front, **told, "date": str(front.get("date", "")), "lang": lang, "toc": False}
         front.pop("draft", None)
         if number is not None:
             front["subtitle"] = numbered(number, lang)
@@ -186,8 +196,8 @@ def write_notes(lang: str, shown: Mapping[str, store.Result], drafts: bool) -> t
 
 
 def numbered(number: int | None, lang: str) -> str:
-    """What a note is called: by its number, when it has one."""
-    return "Note" if number is None else f"{'Note nº' if lang == 'fr' else 'Note no.'}\u00a0{number}"
+    """What a note is called: by its number; one without is an essay."""
+    return WORDS[lang]["essay"] if number is None else f"{'Note nº' if lang == 'fr' else 'Note no.'}\u00a0{number}"
 
 
 def kind_of(page: Page) -> str:

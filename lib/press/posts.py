@@ -111,7 +111,7 @@ def _notice(notebook: Notebook, result: store.Result, allow_stale: bool) -> tupl
 def front_matter(notebook: Notebook, result: store.Result, lang: str, body: "Body") -> dict[str, Any]:
     """What the renderer reads of a post."""
     front: dict[str, Any] = {
-        "title": notebook.text("title", lang),
+        "title": body.filled(notebook.text("title", lang), None),
         "description": body.filled(notebook.text("description", lang), None),
         "date": str(notebook.meta["date"]),
         "lang": lang,

@@ -61,6 +61,18 @@ class Context:
         record = self.record or {}
         return [*record.get("results", {}), *(f"parameters.{name}" for name in record.get("parameters", {})), "verdict"]
 
+    def hint(self, name: str) -> str:
+        """What to do about a name that nothing has."""
+        slug, dot, _ = name.partition(".")
+        known = self.names()
+        if dot and slug not in ("parameters", "provenance"):
+            other = self.other(slug)
+            if other is None:
+                return f"no result of {slug} is accepted"
+            known = [f"{slug}.{one}" for one in Context(other).names()]
+        near = difflib.get_close_matches(name, known, 3)
+        return f"did you mean {', '.join(near)}?" if near else "the record has no such name"
+
     def find(self, name: str) -> dict[str, Any] | None:
         """A result by name: `mrr`, `parameters.seed`, `provenance.seconds`, `verdict` or `other_slug.mrr`."""
         first, dot, rest = name.partition(".")
@@ -105,9 +117,7 @@ def _at(where: Where, text: str, position: int) -> Where:
 def _filled(match: re.Match[str], context: Context, lang: str, where: Where) -> str:
     result = context.find(match["name"])
     if result is None:
-        near = difflib.get_close_matches(match["name"], context.names(), 3)
-        hint = f"; did you mean {', '.join(near)}?" if near else "; the record has no such name"
-        raise UnknownName(f"{where}: unknown name {match['name']}{hint}")
+        raise UnknownName(f"{where}: unknown name {match['name']}; {context.hint(match['name'])}")
     filters = list(_FILTER.finditer(match["filter"] or ""))
     if "".join(found[0] for found in filters) != (match["filter"] or ""):
         raise ProseError(f"{where}: {match[0]} is not a name and a filter, such as {{{{ mrr | number(2) }}}}")

@@ -42,6 +42,18 @@ def test_links_lead_there_and_say_what_they_are():
     assert beside.markup(EVERY[7], beside.Around()) == ""
 
 
+def test_a_named_series_of_notes_lists_all_of_them():
+    notes = [
+        Page("fr", f"posts/{name}.html", name, "d", "note", f"2026-01-0{day}", series=series)
+        for day, (name, series) in enumerate([("b", "Mélange"), ("a", "Mélange"), ("c", "notes"), ("d", "Seule")], 1)
+    ]
+    assert named(beside.around(notes[1], notes).series) == ["b", "a"]
+    markup = beside.markup(notes[1], beside.around(notes[1], notes))
+    assert 'id="series">Série\u00a0: Mélange</p>' in markup
+    assert '<li><a href="../posts/b.html">b</a></li><li>a</li></ol>' in markup
+    assert [beside.around(note, notes).series for note in notes[2:]] == [(), ()]
+
+
 @pytest.mark.parametrize(
     ("alias", "path"),
     [

@@ -2,8 +2,9 @@ import json
 
 import pytest
 
+from lib.cli import main
 from lib.press.accept import accept
-from lib.press.check import check_file, check_notebook, typed_numbers
+from lib.press.check import check_file, check_note, check_notebook, typed_numbers
 from lib.press.notebooks import load
 from lib.press.runs import run
 from tests.conftest import BODY, PARAMETERS
@@ -139,3 +140,22 @@ def test_what_is_no_result_may_be_typed(text):
 )
 def test_what_may_be_a_result_may_not(text):
     assert len(list(typed_numbers(text))) == 1
+
+
+def test_notes_are_checked_too(website, capsys):
+    note = website.root / "notebooks/writing/002-essay.fr.md"
+    note.write_text(
+        "---\ntitle: T {{ tiny.maen }}\ndate: 2026-01-01\n---\n\nIl vaut 37 % de {{ tiny.mean }}, {{ no.x }}.\n"
+    )
+    told = [problem.message for problem in check_note(note)]
+    assert told == [
+        "front matter lacks description", "unknown name tiny.maen, line 1; did you mean tiny.mean?",
+        "unknown name no.x, line 2; no result of no is accepted",
+        "'37 %' is typed by hand; record it and write {{ name }}",
+    ]  # fmt: skip
+    note.write_text("---\ntitle: T\ndescription: d\ndate: 2026-01-01\n---\n\nUn intervalle à 95 % se trompe.\n")
+    assert check_note(note) == []
+    note.write_text("---\ntitle: [\n---\n\na\n")
+    assert "not YAML" in check_note(note)[0].message
+    assert main(["check"]) == 1
+    assert "002-essay.fr.md" in capsys.readouterr().out

@@ -234,3 +234,22 @@ def test_markdown_leaves_formulas_as_they_are(tex):
     assert page.math["alttext"] == tex
     assert page.math.get_text() == BeautifulSoup(convert(tex), "html.parser").get_text()
     assert [one.string for one in page.find_all("em")] == ["a", "ici"]
+
+
+def test_titles_and_descriptions_hold_results_too(website):
+    told = {"fr": "Elle vaut {{ mean | number(1) }}", "en": "It is {{ mean | number(1) }}"}
+    accept_by_hand(website, head={"title": told, "description": told})
+    for lang, text in (
+        ("fr", "Une note sur {{ tiny.mean | number(1) }}"),
+        ("en", "A note on {{ tiny.mean | number(1) }}"),
+    ):
+        note = f'---\ntitle: "{text}"\ndescription: "{text}"\ndate: 2026-01-01\n---\n\na\n'
+        (website.root / f"notebooks/writing/001-first.{lang}.qmd").write_text(note)
+    posts.write()
+    every = {page.path: page for page in pages.manifest()}
+    for path, said in {
+        "posts/tiny.html": "Elle vaut 0,5", "en/posts/tiny.html": "It is 0.5",
+        "posts/001-first.html": "Une note sur 0,5",
+        "en/posts/001-first.html": "A note on 0.5",
+    }.items():  # fmt: skip
+        assert (every[path].title, every[path].description) == (said, said)

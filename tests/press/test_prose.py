@@ -113,3 +113,16 @@ def test_text_without_names_comes_back_or_is_refused_clearly(text):
 def test_numbers_written_in_english_read_back(value, places):
     text = fill(f"{{{{ x | number({places}) }}}}", Context({"results": {"x": {"value": value}}}), "en", Where("f"))
     assert abs(float(text.replace(",", "").replace("\u2212", "-")) - value) <= 0.5 * 10**-places * 1.000001 + 1e-6
+
+
+def test_what_no_record_holds_is_told_with_what_is_near():
+    own = {"results": {"mrr": {"value": 1}}, "parameters": {}}
+    context = Context(own, {"other": {"results": {"hit": {"value": 2}}}}.get)
+    for name, said in {
+        "mr": "did you mean mrr?", "other.hot": "did you mean other.hit, other.verdict?",
+        "none.x": "no result of none is accepted",
+        "zzzzzz": "the record has no such name",
+    }.items():  # fmt: skip
+        with pytest.raises(UnknownName) as caught:
+            fill(f"a\n{{{{ {name} }}}}", context, "fr", Where("a.qmd", line=7))
+        assert str(caught.value) == f"a.qmd, line 8: unknown name {name}; {said}"
