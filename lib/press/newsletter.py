@@ -32,7 +32,7 @@ LIMIT = 99_000  # bytes of HTML
 WIDTH = 552  # pixels that a picture has, inside a sheet of 600
 UNSUBSCRIBE = "{{ unsubscribe_url }}"  # a mark that the sending service replaces
 TEMPLATES = Path(__file__).parent / "templates"
-_KEPT = {"href", "src", "alt", "class", "colspan", "rowspan", "scope", "width", "lang", "role"}
+_KEPT = {"href", "src", "alt", "class", "colspan", "rowspan", "scope", "width", "lang", "role", "tabindex"}
 
 
 @dataclass(frozen=True)
@@ -182,12 +182,14 @@ def _mailable(soup: BeautifulSoup) -> None:
     for name in ("section", "details", "summary", "pre span", "pre code", "figure > p", ".cell", ".cell-output"):
         for one in soup.select(name):
             one.unwrap()
-    for one in soup.select("div.sourceCode, .table-scroll, .quarto-figure"):
+    for one in soup.select("div.sourceCode, .quarto-figure"):
         one.unwrap()
     for one in soup.find_all("math"):
         code = soup.new_tag("code")
         code.string = str(one.get("alttext") or one.get_text(" ", strip=True))
         one.replace_with(code)
+    for one in soup.find_all("footer"):
+        one.name, one["class"] = "p", "heard"
     for one in soup.select(".verdict-since"):
         one.insert_before(soup.new_tag("br"))
     for one in soup.select(".claim-box"):

@@ -1,19 +1,14 @@
 """The real site in real Chromium: what a reader does, and what axe-core and the network say."""
 
-import os
 from pathlib import Path
 from urllib.parse import unquote
 
 import html5lib
 import pytest
 
-from lib.press import doctor, pages, site
+from lib.press import pages, site
 
 pytestmark = pytest.mark.browser
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 NARROW, WIDE, WIDTHS = 390, 1280, (320, 360, 390, 768, 1280, 1440)  # 320: a screen of 1280 at 400 %
 PAPER = 643  # A4 without its margins, in CSS pixels
 
@@ -24,21 +19,6 @@ def address(tmp_path_factory):
     out = site.publish(renderer="smalldocs", out=tmp_path_factory.mktemp("site") / "_site")
     with site.served(out) as found:
         yield found
-
-
-@pytest.fixture(scope="session")
-def chromium():
-    path = doctor.chromium()
-    if path is None:
-        if os.environ.get("GUIDON_REQUIRE_BROWSER"):
-            pytest.fail("Chromium is required here and is not installed (Debian: apt install chromium)")
-        pytest.skip("no Chromium on this machine (Debian: apt install chromium)")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 class Visit:
