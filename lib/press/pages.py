@@ -42,6 +42,7 @@ class Page:
     number: int | None = None  # in its series
     canonical: str = ""  # the address of which this page is a copy
     aliases: list[str] = field(default_factory=list)  # paths that lead here
+    updated: str = ""  # when the run that it shows was made, with the zone
 
 
 def site_url() -> str:
@@ -133,7 +134,8 @@ def _post(notebook: Notebook, result: store.Result, lang: str) -> Page:
     return Page(
         lang=lang, path=f"{base}.html", title=boxes.typographic(front["title"]),
         description=front["description"], kind=notebook.kind,
-        date=front["date"], categories=front["categories"], thumbnail=f"{_prefix(lang)}posts/{image}" if image else "",
+        date=front["date"], updated=result.record["provenance"]["date"], categories=front["categories"],
+        thumbnail=f"{_prefix(lang)}posts/{image}" if image else "",
         image=f"{_prefix(lang)}posts/{Path(image).with_suffix('.png')}" if image else "",
         image_alt=str(front.get("image-alt") or ""),
         verdict=(result.verdict or "") if notebook.kind != "tutorial" else "", series=notebook.series,
