@@ -197,7 +197,8 @@ def site() -> None:
         environment = {"GUIDON_ROOT": str(root), "GUIDON_BUILD": str(root / "build")}
         publish = python("-m", "lib.cli", "publish", "--renderer", "smalldocs", **environment)
         first = timed(publish)
-        tell(f"first publish of {len(sources)} notebooks", first)
+        count = len(list((root / "_site").rglob("*.html")))
+        tell(f"first publish of {len(sources)} notebooks", first, f"{count} pages in two languages")
         tell("  again, nothing changed", seconds(publish, 3))
         changed = []
         for number in range(3):
