@@ -42,6 +42,8 @@ def main(words: list[str]) -> int:
         with tempfile.TemporaryDirectory() as folder:
             out = site.publish(out=Path(folder) / "_site")
             pages = asked.pages or chosen(out)
+            if absent := [page for page in pages if not (out / page).is_file()]:
+                raise AuditError(f"the site has no {', '.join(absent)}")
             with site.served(out) as address:
                 found = {
                     "pages": {page: weigh(out, page) | lighthouse(address + page) for page in pages},
@@ -91,7 +93,9 @@ def weigh(out: Path, page: str) -> dict[str, int]:
     """Bytes of a page with its styles and scripts, of the same through gzip, and of its figures."""
     source = out / page
     named = dict.fromkeys(NAMED.findall(source.read_text(encoding="utf-8")))
-    files = {(kind, (source.parent / name).resolve()) for kind, name in named}
+    files = {
+        (kind, out / name[1:] if name.startswith("/") else (source.parent / name).resolve()) for kind, name in named
+    }
     figures = [path for kind, path in files if kind == "img" and path.parent.name != "assets"]
     loaded = [source, *{path for _, path in files if path not in figures}]
     return {
