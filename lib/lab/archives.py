@@ -99,7 +99,7 @@ def _members(archive: Path, pattern: str) -> Iterator[tuple[str, int, IO[bytes]]
 def _zip(archive: Path, pattern: str) -> Iterator[tuple[str, int, IO[bytes]]]:
     with zipfile.ZipFile(archive) as opened:
         for member in opened.infolist():
-            if member.is_dir() or not fnmatchcase(member.filename, pattern):
+            if member.filename.endswith("/") or not fnmatchcase(member.filename, pattern):
                 continue
             kind = member.external_attr >> 16 & 0o170000
             if kind not in (0, 0o100000):
