@@ -107,6 +107,13 @@ def reading_minutes(body: str) -> int:
     return max(1, round(len(_text(prose_only).split()) / 220))
 
 
+def colours(theme: str) -> dict[str, str]:
+    """The names that the site's style sheet gives to colours and fonts, for `light` or `dark`."""
+    light, _, rest = (ASSETS / "guidon.css").read_text(encoding="utf-8").partition('[data-theme="dark"]')
+    read = [light, rest.partition("}")[0]] if theme == "dark" else [light]
+    return {name: value for part in read for name, value in re.findall(r"--([\w-]+): ([^;]+);", part)}
+
+
 def french(body: str) -> str:
     """With French spaces in its text, not in its code nor its formulas."""
     kept = re.compile(r"(<(pre|code|math|style|script)\b.*?</\2>|<[^>]*>)", re.DOTALL)

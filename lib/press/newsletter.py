@@ -256,7 +256,7 @@ def _fitting(letter: Letter, unsubscribe: str) -> tuple[str, bool]:
         if len(longest.blocks) < 2:
             raise ExportError(f"{longest.title} is too long for mail: over {LIMIT // 1000} kB in one block")
         longest.blocks.pop()
-        while re.match(r"<h[1-6]\b", longest.blocks[-1]):  # no heading without its text
+        while longest.blocks and re.match(r"<h[1-6]\b", longest.blocks[-1]):  # no heading without its text
             longest.blocks.pop()
         markup, cut = _laid_out(letter, unsubscribe), True
     return markup, cut
@@ -282,11 +282,7 @@ def _laid_out(letter: Letter, unsubscribe: str) -> str:
 
 def _coloured(style: str, theme: str) -> str:
     """A style with the site's own colours and fonts instead of their names."""
-    source = (finish.ASSETS / "guidon.css").read_text(encoding="utf-8")
-    light, _, rest = source.partition("[data-theme=")
-    known = dict(re.findall(r"--([\w-]+): ([^;]+);", light))
-    if theme == "dark":
-        known |= dict(re.findall(r"--([\w-]+): ([^;]+);", rest.partition("}")[0]))
+    known = finish.colours(theme)
     return re.sub(r"var\(--([\w-]+)\)", lambda match: known[match[1]], style)
 
 

@@ -209,12 +209,17 @@ def kind_of(page: Page) -> str:
     return known.get(page.kind, words["experiment"])
 
 
+def images(body: str) -> list[str]:
+    """The images that a note shows, from the folder it lies in; none outside images/."""
+    return [name for name in dict.fromkeys(re.findall(r"\]\((images/[\w./-]+)\)", body)) if ".." not in name]
+
+
 def _copy_images(writing: Path, posts: Path, body: str) -> list[Path]:
     """Copy the images of a note, which lie in notebooks/writing/images/, beside what is written of it."""
     copied = []
-    for name in dict.fromkeys(re.findall(r"\]\((images/[\w./-]+)\)", body)):
+    for name in images(body):
         source = writing / name
-        if source.is_file() and ".." not in name:
+        if source.is_file():
             with atomic(posts / name) as made:
                 shutil.copy2(source, made)
             copied.append(posts / name)

@@ -61,9 +61,9 @@ def export(slug: str, lang: str) -> Path:
     folder = exports.folder("slides", lang, slug)
     with atomic(folder) as made:
         made.mkdir()
-        for drawing in drawings:
-            (made / "figures").mkdir(exist_ok=True)
-            shutil.copyfile(drawing, made / "figures" / drawing.name)
+        for name, drawing in drawings.items():
+            (made / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(drawing, made / name)
         notebook = made / f"{slug}.ipynb"
         notebook.write_text(json.dumps(_notebook(title, lang, cells), ensure_ascii=False, indent=1) + "\n", "utf-8")
         render = _quarto if shutil.which("quarto") else _nbconvert
@@ -71,30 +71,24 @@ def export(slug: str, lang: str) -> Path:
     return folder
 
 
-def _deck(slug: str, lang: str) -> tuple[str, list[tuple[str, str]], list[Path]]:
-    """Title, cells as (slide type, Markdown), and files of a post's slides."""
+def _deck(slug: str, lang: str) -> tuple[str, list[tuple[str, str]], dict[str, Path]]:
+    """Title, cells as (slide type, Markdown), and the pictures of a post's slides by their names there."""
     page = finished.find(slug, lang)
     address = f"{pages.site_url()}/{page.path}"
     opening = f"# {page.title}\n\n{page.description}\n\n" + _block("address", f"<{address}>")
-    cells, drawings = [("slide", _block("opening", opening))], []
+    cells = [("slide", _block("opening", opening))]
     notebooks = {notebook.slug: notebook for notebook in find()}
     if slug in notebooks:
         shown = posts.results(list(notebooks.values()))
         body = Body(notebooks[slug], shown[slug], shown, lang)
         marked = any(cell.slide for cell in body.notebook.cells)
-        cells += [*_claim(body)] if body.notebook.kind != "tutorial" and not marked else []
-        claim = WORDS[lang]["claim"]  # which the first slides told
-        read = [one for one in _read(body) if marked or boxes.typographic(one.title) != claim]
-        cells += [*(_marked(body) if marked else _sections(read))]
-        cells += _sources(body)
-        drawings = [drawing.path for drawing in body.figures]
+        cells += [*(_marked(body) if marked else _unmarked(body)), *_sources(body)]
+        drawings = {f"figures/{drawing.path.name}": drawing.path for drawing in body.figures}
     else:
         folder = posts.folder(lang)
         _, text = pages.split(folder / f"{slug}.qmd")
-        section = Section()
-        cells += [*_sections(_filed(text, [section]))]
-        drawings = [folder / name for name in re.findall(r"\]\((images/[\w./-]+)\)", text)]
-        cells = [(kind, text.replace("](images/", "](figures/")) for kind, text in cells]
+        cells += _sections(_filed(text, [Section()]))
+        drawings = {name: folder / name for name in pages.images(text) if (folder / name).is_file()}
     return page.title, [(kind, _portable(text, address)) for kind, text in cells], drawings
 
 
@@ -112,11 +106,21 @@ def _portable(text: str, address: str) -> str:
         post = re.fullmatch(r"([\w-]+)\.(?:ipynb|qmd)(#.*)?", match[2])
         return match[1] + urljoin(address, f"{post[1]}.html{post[2] or ''}" if post else match[2])
 
-    return re.sub(r'((?<!!)\]\(|\bhref=")(?!figures/)([^)"\s]+)', whole, text)
+    return re.sub(r'((?<!!)\]\(|\bhref=")(?!(?:figures|images)/)([^)"\s]+)', whole, text)
 
 
-def _claim(body: Body) -> Iterator[tuple[str, str]]:
-    """The claim with the rule, then the verdict, in the words of the box above the post."""
+def _unmarked(body: Body) -> Iterator[tuple[str, str]]:
+    """What a talk would show of a post that marks no cell."""
+    sections = _read(body)
+    if body.notebook.kind != "tutorial":
+        claim = [one for one in sections if boxes.typographic(one.title) == WORDS[body.lang]["claim"]]
+        yield from _claim(body, "\n\n".join(text for one in claim for _, text in one.blocks))
+        sections = [one for one in sections if one not in claim]
+    yield from _sections(sections)
+
+
+def _claim(body: Body, notes: str) -> Iterator[tuple[str, str]]:
+    """The claim with the rule, then the verdict, in the words of the box above the post. notes: for the speaker."""
     from bs4 import BeautifulSoup
 
     box = BeautifulSoup(boxes.verdict_box(body.notebook, body.result, body.lang), "html.parser")
@@ -124,6 +128,8 @@ def _claim(body: Body) -> Iterator[tuple[str, str]]:
     parts = {name: box.select_one(name) for name in ("blockquote", ".verdict-rule", ".verdict-line")}
     told = {name: str(part) for name, part in parts.items() if part}
     yield "slide", f"## {words['claim']}\n\n{told.get('blockquote', '')}\n{told.get('.verdict-rule', '')}"
+    if notes:
+        yield "notes", notes
     if ".verdict-line" in told:
         yield "slide", f"## {words['verdict']}\n\n{_block('finding', told['.verdict-line'])}"
 
@@ -284,8 +290,8 @@ def _notebook(title: str, lang: str, cells: list[tuple[str, str]]) -> dict[str, 
 
 def _style() -> str:
     """The style of the slides, with the site's colours for light."""
-    colours = (finish.ASSETS / "guidon.css").read_text(encoding="utf-8").partition("[data-theme=")[0]
-    return colours.partition("*/")[2] + (TEMPLATES / "slides/slides.css").read_text(encoding="utf-8")
+    named = "".join(f"--{name}: {value}; " for name, value in finish.colours("light").items())
+    return f":root {{ color-scheme: light; {named}}}\n" + (TEMPLATES / "slides/slides.css").read_text(encoding="utf-8")
 
 
 def _nbconvert(notebook: Path, title: str, lang: str) -> str:
@@ -309,7 +315,8 @@ def _nbconvert(notebook: Path, title: str, lang: str) -> str:
         nbformat.read(notebook, as_version=4),  # type: ignore[no-untyped-call]
         resources={"metadata": {"path": str(notebook.parent), "name": notebook.stem}, "slides": given, "lang": lang},
     )
-    return re.sub(r'(?<=src=")figures/[^"]+', lambda match: _data(notebook.parent / html.unescape(match[0])), page)
+    held = r'(?<=src=")(?:figures|images)/[^"]+'
+    return re.sub(held, lambda match: _data(notebook.parent / html.unescape(match[0])), page)
 
 
 def _data(picture: Path) -> str:

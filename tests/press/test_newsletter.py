@@ -129,6 +129,9 @@ def test_a_cut_leaves_no_heading_alone_and_one_block_cannot_be_cut():
     markup, cut = newsletter._fitting(long_letter(["<p>a</p>", "<h2>Suite</h2>", f"<p>{'x' * 120_000}</p>"]), "u")
     assert cut
     assert "Suite" not in markup
+    markup, cut = newsletter._fitting(long_letter(["<h2>Seul</h2>", f"<p>{'x' * 120_000}</p>"]), "u")
+    assert cut
+    assert "Seul" not in markup
     with pytest.raises(finished.ExportError, match="too long for mail"):
         newsletter._fitting(long_letter([f"<p>{'x' * 120_000}</p>"]), "u")
 

@@ -1,5 +1,6 @@
 """Slides, read back by an HTML parser; tests/browser shows them in Chromium."""
 
+import base64
 import json
 import os
 import re
@@ -81,6 +82,52 @@ def test_they_ask_nobody_for_anything(stage):
     policy = page.find("meta", attrs={"http-equiv": "Content-Security-Policy"})["content"]
     assert "default-src 'none'" in policy
     assert "http" not in policy
+
+
+@pytest.mark.network
+def test_paper_has_the_style_that_the_screen_has(stage):
+    """All blocks of the style close, so that no rule is one for screens alone by accident."""
+    style = read(exports.export("tiny", "slides")).find("style").string
+    depth, lowest = 0, 0
+    for mark in re.findall(r"[{}]", style):
+        depth += 1 if mark == "{" else -1
+        lowest = min(lowest, depth)
+    assert (depth, lowest) == (0, 0)
+    assert ".reveal h1 { font-size: 72px; }" in style
+    assert "--ink: #1c2326; " in style
+
+
+@pytest.mark.network
+def test_the_part_that_tells_the_claim_goes_into_the_notes(stage):
+    prose = ("Trouvé.\n\n## L'affirmation\n\nElle dit plus.\n\n## Suite\n\nFin.", "Found.")
+    accept_by_hand(stage, prose=prose)
+    page = read(exports.export("tiny", "slides"))
+    assert [text.split()[0] for text in texts(page)] == [
+        "Un",
+        "L’affirmation",
+        "Verdict",
+        "Trouvé.",
+        "Suite",
+        "Refaire",
+    ]
+    claim = page.select(".slides > section")[1]
+    assert claim.find("aside", class_="notes").get_text().strip() == "Elle dit plus."
+
+
+@pytest.mark.network
+def test_a_note_shows_the_pictures_of_its_folders(stage):
+    """Those of an imported post lie in a folder of its own."""
+    writing = stage.root / "notebooks/writing"
+    for name in ("images/a/one.png", "images/b/one.png"):
+        (writing / name).parent.mkdir(parents=True)
+        (writing / name).write_bytes(name.encode())
+    note = writing / "001-first.fr.qmd"
+    note.write_text(note.read_text() + "\n![un](images/a/one.png)\n\n![autre](images/b/one.png)\n")
+    folder = exports.export("001-first", "slides")
+    pictures = [one["src"] for one in read(folder, "001-first").select("section img")]
+    assert [base64.b64decode(one.partition(",")[2]).decode() for one in pictures][:2] == [
+        "images/a/one.png", "images/b/one.png",
+    ]  # fmt: skip
 
 
 @pytest.mark.network
