@@ -181,8 +181,13 @@ def _untouched(markup: str) -> str:
 
 def outside_code(text: str, change: Callable[[str], str]) -> str:
     """Markdown with its text changed, its code left alone."""
+    return outside(_CODE, text, change)
+
+
+def outside(kept: re.Pattern[str], text: str, change: Callable[[str], str]) -> str:
+    """Text with all changed but what a pattern finds."""
     pieces, last = [], 0
-    for code in _CODE.finditer(text):
+    for code in kept.finditer(text):
         pieces += [change(text[last : code.start()]), code[0]]
         last = code.end()
     return "".join([*pieces, change(text[last:])])

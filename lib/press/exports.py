@@ -16,8 +16,6 @@ from lib.lab.cache import atomic
 from lib.press import finished
 from lib.press.finished import Post
 
-TARGETS = ("markdown", "hashnode", "eleventy", "newsletter", "slides")
-
 
 @dataclass(frozen=True)
 class Options:

@@ -37,6 +37,7 @@ _DROPPED = re.compile(
     r"|<!--.*?-->|(?<=\s)href=\"(?:[\s\x00-\x1f]|&\w+;|&#\w+;)*(?:javascript|vbscript|data):[^\"]*\"|\s(?:on\w+|border|data-quarto-[\w-]+|data-number)=\"[^\"]*\"",
     re.DOTALL | re.IGNORECASE,
 )
+_MARKUP = re.compile(r"<(pre|code|math|style|script)\b.*?</\1>|<[^>]*>", re.DOTALL)
 _UNSIZED = re.compile(r'<img\b(?![^>]*\swidth=)[^>]*?\ssrc="(?P<source>[^"#?:]+)"')
 _SVG_SIZE = re.compile(
     rb'<svg\b[^>]*?\swidth="(?P<width>[\d.]+)(?P<unit>pt|px|)"[^>]*?\sheight="(?P<height>[\d.]+)(?P=unit)"'
@@ -116,12 +117,7 @@ def colours(theme: str) -> dict[str, str]:
 
 def french(body: str) -> str:
     """With French spaces in its text, not in its code nor its formulas."""
-    kept = re.compile(r"(<(pre|code|math|style|script)\b.*?</\2>|<[^>]*>)", re.DOTALL)
-    pieces, last = [], 0
-    for markup in kept.finditer(body):
-        pieces += [boxes.spaced(body[last : markup.start()]), markup[0]]
-        last = markup.end()
-    return "".join([*pieces, boxes.spaced(body[last:])])
+    return boxes.outside(_MARKUP, body, boxes.spaced)
 
 
 def clean(body: str) -> str:

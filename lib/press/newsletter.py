@@ -109,8 +109,8 @@ def issue(
 def _intro(path: Path, lang: str) -> str:
     from markdown_it import MarkdownIt
 
-    shown = posts.results(find())
-    context = prose.Context(None, lambda slug: shown[slug].record if slug in shown else None)
+    shown = {slug: result.record for slug, result in posts.results(find()).items()}
+    context = prose.Context(other=shown.get)
     text = prose.fill(path.read_text(encoding="utf-8-sig"), context, lang, prose.Where(path.name, line=1))
     return str(MarkdownIt("commonmark", {"html": False, "typographer": False}).enable("table").render(text))
 
@@ -138,8 +138,8 @@ def _meta(post: Post) -> str:
 def _whole(post: Post) -> Piece:
     """The post without what only a page can do."""
     soup = BeautifulSoup(post.markup, "html.parser")
-    for one in soup.select("#provenance"):
-        one.decompose()
+    if provenance := soup.select_one("#provenance"):
+        provenance.decompose()
     for one in soup.select("details") if post.page.kind != "tutorial" else ():
         finished.closed_before(one)
         one.decompose()
@@ -238,13 +238,13 @@ def _plain(markup: str) -> str:
 def _write(letter: Letter, stem: Path, hosted: str | None, unsubscribe: str | None) -> None:
     """Lay a letter out and write its files; figures are attached to the .eml and beside the .html."""
     unsubscribe = unsubscribe or UNSUBSCRIBE
-    markup, cut = _fitting(letter, unsubscribe)
+    markup, _ = _fitting(letter, unsubscribe)
     figures: dict[str, Figure] = {}
     for piece in letter.pieces:
         figures |= {name: one for name, one in piece.figures.items() if f'src="figures/{name}"' in markup}
     page = finished.hosted(markup, figures, hosted) if hosted else markup
     stem.with_suffix(".html").write_text(page, encoding="utf-8")
-    stem.with_suffix(".eml").write_bytes(_message(letter, markup, figures, unsubscribe, cut))
+    stem.with_suffix(".eml").write_bytes(_message(letter, markup, figures, unsubscribe))
     finished.copy(figures, stem.parent / "figures")
 
 
@@ -272,7 +272,7 @@ def _laid_out(letter: Letter, unsubscribe: str) -> str:
     light, _, dark = style.partition("/* dark */")
     style = _coloured(light, "light") + _coloured(dark, "dark")
     markup = environment.get_template("newsletter.html").render(
-        letter=letter, words=WORDS[letter.lang], site=pages.site_url(), unsubscribe=unsubscribe, style=style,
+        letter=letter, words=WORDS[letter.lang], unsubscribe=unsubscribe, style=style,
         home=f"{pages.site_url()}/{'' if letter.lang == 'fr' else 'en/'}",
     )  # fmt: skip
     if letter.lang == "fr":
@@ -286,7 +286,7 @@ def _coloured(style: str, theme: str) -> str:
     return re.sub(r"var\(--([\w-]+)\)", lambda match: known[match[1]], style)
 
 
-def _message(letter: Letter, markup: str, figures: dict[str, Figure], unsubscribe: str, cut: bool) -> bytes:
+def _message(letter: Letter, markup: str, figures: dict[str, Figure], unsubscribe: str) -> bytes:
     """The letter as MIME: text, and HTML with its pictures. The same letter gives the same bytes."""
     mark = hashlib.sha256(markup.encode()).hexdigest()[:24]
     host = urlsplit(pages.site_url()).hostname

@@ -37,6 +37,11 @@ class Cell:
     slide: str = ""  # what JupyterLab's property inspector calls the slide type
 
     @property
+    def code(self) -> str:
+        """The source of a code cell without its options for the renderer."""
+        return "\n".join(line for line in self.source.splitlines() if not line.startswith("#|")).strip("\n")
+
+    @property
     def lang(self) -> str | None:
         """The language of a prose cell, or None for a cell that both languages share."""
         return next((lang for lang in LANGS if lang in self.tags), None)

@@ -190,7 +190,7 @@ class Body:
                 waiting = []
                 yield "markdown", self.filled(cell.source, cell), []
             elif cell.kind == "code":
-                source = "\n".join(line for line in cell.source.splitlines() if not line.startswith("#|")).strip("\n")
+                source = cell.code
                 plain, figures = self.outputs(cell)
                 if self.notebook.kind == "tutorial":
                     summary = WORDS[self.lang]["solution"] if "solution" in cell.tags else ""

@@ -119,8 +119,15 @@ def _quarto(rendered: Path) -> None:
     """Render with quarto, whose scripts before and after know by the environment that their work is done here."""
     here = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     environment = {**os.environ, "GUIDON_PUBLISHING": "1", "PATH": here}
-    command = ["quarto", "render", "--output-dir", os.path.relpath(rendered, paths.root()), "--no-clean"]
-    done = subprocess.run(command, cwd=paths.root(), env=environment, capture_output=True, text=True)
+    quarto(["--output-dir", os.path.relpath(rendered, paths.root()), "--no-clean"], paths.root(), environment)
+
+
+def quarto(words: list[str], folder: Path, environment: dict[str, str] | None = None) -> None:
+    """Run `quarto render` with these words in a folder. Raises SiteError with its first complaint."""
+    command = ["quarto", "render", *words]
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL
+    )
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if re.search("error", line, re.IGNORECASE)]
         raise SiteError("quarto: " + (lines[0] if lines else f"it ended with status {done.returncode}"))

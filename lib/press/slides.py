@@ -12,7 +12,6 @@ import math
 import mimetypes
 import re
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -25,7 +24,7 @@ import yaml
 from markdown_it import MarkdownIt
 
 from lib.lab.cache import atomic
-from lib.press import boxes, exports, finish, finished, pages, posts, record
+from lib.press import boxes, exports, finish, finished, pages, posts, record, site
 from lib.press.finished import ExportError
 from lib.press.notebooks import find
 from lib.press.posts import Body, Drawing
@@ -154,7 +153,7 @@ def _shown(body: Body, cell: Any) -> list[str]:
     ]
     if body.notebook.kind != "tutorial":
         return [_block("shown", table) for table in tables]
-    source = "\n".join(line for line in cell.source.splitlines() if not line.startswith("#|")).strip("\n")
+    source = cell.code
     printed = [
         record.joined(output.get("text") or (output.get("data") or {}).get("text/plain"))
         for output in outputs
@@ -331,10 +330,8 @@ def _quarto(notebook: Path, title: str, lang: str) -> str:
         folder = Path(place) / "slides"
         shutil.copytree(notebook.parent, folder)
         (folder / "slides.css").write_text(_style(), encoding="utf-8")
-        command = ["quarto", "render", notebook.name, "--to", "revealjs", "--no-execute", "--output", "slides.html"]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, stdin=subprocess.DEVNULL)
-        made = folder / "slides.html"
-        if done.returncode or not made.is_file():
-            lines = [line for line in done.stderr.splitlines() if "ERROR" in line] or done.stderr.splitlines()[-1:]
-            raise ExportError("quarto: " + (lines[0] if lines else f"it ended with status {done.returncode}"))
-        return made.read_text(encoding="utf-8")
+        try:
+            site.quarto([notebook.name, "--to", "revealjs", "--no-execute", "--output", "slides.html"], folder)
+        except site.SiteError as error:
+            raise ExportError(str(error)) from error
+        return (folder / "slides.html").read_text(encoding="utf-8")
