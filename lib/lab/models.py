@@ -118,7 +118,7 @@ def _embed(name: str, texts: Sequence[str], query: bool) -> "np.ndarray":
         raise ValueError("there is no text to embed")
     order = sorted(range(len(texts)), key=lambda place: len(texts[place]), reverse=True)
     found = []
-    with _threads(THREADS), progress.bar(f"embedding {len(texts)} texts with {name}", len(texts)) as advance:
+    with threads(THREADS), progress.bar(f"embedding {len(texts)} texts with {name}", len(texts)) as advance:
         encode = sentence_encoder(name)
         for start in range(0, len(order), CHUNK):
             chunk = [texts[place] for place in order[start : start + CHUNK]]
@@ -212,7 +212,7 @@ def _join(name: str, folder: Path) -> Path:
 
 
 @contextlib.contextmanager
-def _threads(count: int) -> Iterator[None]:
+def threads(count: int) -> Iterator[None]:
     """Compute with this many threads, then with as many as before."""
     import torch
 

@@ -69,6 +69,22 @@ def resample_weights(
     return np.array(counts, dtype=float)[:, codes]  # (R, groups) -> (R, n)
 
 
+def crossed_means(
+    values: ArrayLike, *, seed: int, n_resamples: int = 2000, groups: Sequence | np.ndarray | None = None
+) -> np.ndarray:
+    """Means of which both the seeds and the items are resampled: (..., R) from (..., S seeds, N items).
+
+    Every seed judges the same items, in one order. The same seed and sizes give the same draws, so that differences
+    of two results are paired. groups: (N,) labels of items, whole groups are drawn.
+    """
+    data = np.asarray(values, dtype=float)
+    n_seeds, n_items = data.shape[-2:]
+    weights = resample_weights(n_items, seed=seed, n_resamples=n_resamples, groups=groups)  # (R, N)
+    per_seed = data @ (weights / weights.sum(axis=1, keepdims=True)).T  # (..., S, R)
+    drawn = np.random.default_rng([seed, 1]).integers(0, n_seeds, (n_resamples, n_seeds))  # (R, S)
+    return np.take_along_axis(per_seed, np.broadcast_to(drawn.T, per_seed.shape), axis=-2).mean(axis=-2)
+
+
 def macro_f1(truth: ArrayLike, predicted: ArrayLike, n_classes: int, weights: np.ndarray | None = None) -> np.ndarray:
     """Mean over classes of F1: () without weights, (R,) with weights (R, N) of `resample_weights`.
 

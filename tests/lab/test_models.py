@@ -112,7 +112,7 @@ def test_threads_are_fixed_while_embedding_and_then_as_before(monkeypatch):
         monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
         if variable:
             monkeypatch.setenv("OMP_NUM_THREADS", variable)
-        with pytest.raises(ZeroDivisionError), models._threads(1):
+        with pytest.raises(ZeroDivisionError), models.threads(1):
             assert (torch.get_num_threads(), os.environ["OMP_NUM_THREADS"]) == (1, "1")
             raise ZeroDivisionError
         assert (torch.get_num_threads(), os.environ.get("OMP_NUM_THREADS")) == (before, variable)

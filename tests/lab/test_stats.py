@@ -167,3 +167,29 @@ def test_groups_name_every_item():
         stats.bootstrap_ci([1, 2], seed=0, groups=["a"])
     with pytest.raises(ValueError, match="one label for each of the 2 items"):
         stats.resample_weights(2, seed=0, groups=["a", "b", "c"])
+
+
+def test_crossed_means_draw_seeds_and_items():
+    values = np.random.default_rng(0).normal(size=(2, 3, 5))  # two conditions, three seeds, five items
+    found = stats.crossed_means(values, seed=4, n_resamples=6)
+    weights = stats.resample_weights(5, seed=4, n_resamples=6)
+    drawn = np.random.default_rng([4, 1]).integers(0, 3, (6, 3))
+    for condition in range(2):
+        for draw in range(6):
+            chosen = values[condition][drawn[draw]]  # (seeds drawn, items)
+            expected = np.mean([np.average(row, weights=weights[draw]) for row in chosen])
+            assert found[condition, draw] == pytest.approx(expected)
+
+
+def test_crossed_means_of_one_seed_draw_groups_whole():
+    values, groups = np.array([[1.0, 1.0, 5.0, 5.0]]), ["a", "a", "b", "b"]
+    found = stats.crossed_means(values, seed=0, n_resamples=200, groups=groups)
+    assert set(found) == {1.0, 3.0, 5.0}
+
+
+def test_differences_of_crossed_means_are_paired():
+    values = np.random.default_rng(1).normal(size=(4, 30))
+    apart = stats.crossed_means(values + 2, seed=7, n_resamples=50) - stats.crossed_means(
+        values, seed=7, n_resamples=50
+    )
+    assert apart == pytest.approx(2)
