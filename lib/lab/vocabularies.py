@@ -97,6 +97,7 @@ def count(tokenizer: Any, texts: Sequence[str]) -> np.ndarray:
     """
     inner = getattr(tokenizer, "backend_tokenizer", tokenizer)
     inner.no_truncation()
+    inner.no_padding()  # MiniLM's file asks for it: a batch would count as its longest text
     return np.array([len(found.ids) for found in inner.encode_batch_fast(list(texts), add_special_tokens=False)])
 
 

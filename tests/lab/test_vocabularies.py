@@ -76,9 +76,14 @@ def test_training_twice_gives_the_same_tokenizer(tokenizer):
 def test_tokens_are_counted_without_marks_whatever_the_library(tokenizer):
     from transformers import PreTrainedTokenizerFast
 
-    wrapped = PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=4)
-    expected = [len(tokenizer.encode(sentence, add_special_tokens=False).ids) for sentence in FRENCH]
-    assert vocabularies.count(tokenizer, FRENCH).tolist() == expected
+    padded = vocabularies.shrink(tokenizer, 300)
+    padded.enable_padding()
+    padded.enable_truncation(4)
+    wrapped = PreTrainedTokenizerFast(tokenizer_object=padded, model_max_length=4)
+    plain = vocabularies.shrink(tokenizer, 300)
+    expected = [len(plain.encode(sentence, add_special_tokens=False).ids) for sentence in FRENCH]
+    assert len(set(expected)) > 1
+    assert vocabularies.count(plain, FRENCH).tolist() == expected
     assert vocabularies.count(wrapped, FRENCH).tolist() == expected
 
 
