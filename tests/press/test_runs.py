@@ -57,7 +57,7 @@ def test_the_environment_of_a_run_is_fixed(project):
 
 
 def test_what_libraries_say_on_stderr_is_kept_only_when_the_run_fails(project):
-    said = "import sys\n\nprint('a path and a time', file=sys.stderr)\nprint('a table')"
+    said = "import sys\n\nprint('a path', 'and a time', file=sys.stderr)\nprint('a table')"
     outcome = run(load(project.write(body=[*BODY, said])))
     cells = record.read_notebook(outcome.result.notebook)["cells"]
     outputs = [output for cell in cells for output in cell.get("outputs", [])]
