@@ -14,6 +14,7 @@ import numpy as np
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
 
 from lib.lab import corpus, sources, text
+from lib.lab import models as language_models
 from lib.lab.cache import derived
 
 if TYPE_CHECKING:
@@ -82,6 +83,13 @@ def french_tokenizers() -> dict[tuple[str, int | None], Path]:
 def load(cut: str = "french", draw: int | None = 0) -> Tokenizer:
     """The tokenizer that `made` keeps."""
     return Tokenizer.from_file(str(made(cut, draw)))
+
+
+def existing(name: str) -> Tokenizer:
+    """The tokenizer of `smollm2`, `gemma` or `minilm`, read without its model nor transformers, which take seconds."""
+    minilm = name == "minilm"
+    folder = language_models.minilm_folder() if minilm else language_models.causal_lm_folder(name)
+    return Tokenizer.from_file(str(folder / "tokenizer.json"))
 
 
 def pieces(texts: Sequence[str], cut: str = "french") -> np.ndarray:

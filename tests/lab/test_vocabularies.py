@@ -87,6 +87,13 @@ def test_tokens_are_counted_without_marks_whatever_the_library(tokenizer):
     assert vocabularies.count(wrapped, FRENCH).tolist() == expected
 
 
+@pytest.mark.parametrize(("name", "asked"), [("minilm", "minilm_folder"), ("gemma", "causal_lm_folder")])
+def test_an_existing_tokenizer_is_read_from_its_model_s_folder(tokenizer, monkeypatch, tmp_path, name, asked):
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    monkeypatch.setattr(vocabularies.language_models, asked, lambda *_: tmp_path)
+    assert vocabularies.existing(name).to_str() == tokenizer.to_str()
+
+
 def test_files_are_made_once_from_half_of_the_documents(monkeypatch, tmp_path):
     seen = []
     texts = tuple(f"Le texte numéro {number}." for number in range(10))
