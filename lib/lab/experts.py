@@ -27,7 +27,7 @@ WIDTH, LAYERS, HEADS, GROUPS = 64, 3, 4, 2  # groups: of heads that share keys a
 LENGTH = 128  # tokens of a row, all from one sheet: some ninety words, enough to tell the subject
 ROWS = 2  # rows of each held-out sheet: all count the same
 BATCH = 16  # rows an update, from as many sheets
-PROBED = slice(4, None, 8)  # of the tokens of a row: those whose states are kept
+PROBED = slice(4, None, 16)  # of the tokens of a row: those whose states are kept
 
 
 @dataclass(frozen=True)
@@ -58,21 +58,34 @@ class Study:
 
 @lru_cache(maxsize=1)
 def sheets() -> "pd.DataFrame":
-    """Sheets long enough for `ROWS` rows, near-copies left out, shuffled once. Columns: theme, rows (ROWS, T + 1)."""
+    """Sheets long enough for `ROWS` rows, near-copies left out, shuffled once.
+
+    Columns: theme (str), rows (list of n >= ROWS arrays of T + 1 tokens).
+    """
+    import pandas as pd
+
+    inputs = {"service-public": sources.content_hash("service-public")}
+    params = {"length": LENGTH, "rows": ROWS}
+    code = [_write_sheets, training.pack, text, corpus, themes]
+    return pd.read_parquet(
+        cache.derived("experts_sheets.parquet", _write_sheets, inputs=inputs, params=params, code=code)
+    )
+
+
+def _write_sheets(path: Path) -> None:
     import pandas as pd
 
     kept = corpus.service_public().merge(themes.sheets()[["sheet_id"]])
     documents = text.encode(text.load_bpe(), [text.normalize(one) for one in kept["text"]])
-    rows = [training.pack([document], LENGTH) for document in documents]
-    frame = pd.DataFrame({"theme": kept["theme"], "rows": [one.numpy() for one in rows]})
-    frame = frame[[len(one) >= ROWS for one in rows]]
-    return frame.sample(frac=1, random_state=0).reset_index(drop=True)
+    rows = [list(training.pack([document], LENGTH).numpy()) for document in documents]
+    frame = pd.DataFrame({"theme": kept["theme"], "rows": rows})[[len(one) >= ROWS for one in rows]]
+    frame.sample(frac=1, random_state=0).to_parquet(path, index=False)
 
 
 @lru_cache(maxsize=1)
 def split(held_out: int) -> tuple[Tensor, Tensor]:
     """Rows to read (N, T + 1), and of the first `held_out` of `sheets()`, kept apart (S, ROWS, T + 1)."""
-    rows = list(sheets()["rows"])
+    rows = [np.stack(list(one)) for one in sheets()["rows"]]
     apart = np.stack([one[:ROWS] for one in rows[:held_out]])
     return torch.from_numpy(np.concatenate(rows[held_out:])), torch.from_numpy(apart)
 
@@ -85,7 +98,9 @@ def build(setting: Setting, vocabulary: int = 1024) -> Any:
     same: dict[str, Any] = {
         "vocab_size": vocabulary, "hidden_size": WIDTH, "num_hidden_layers": LAYERS, "num_attention_heads": HEADS,
         "num_key_value_heads": GROUPS, "max_position_embeddings": LENGTH + 1, "sliding_window": None,
-        "tie_word_embeddings": True, "use_cache": False, "initializer_range": 1 / np.sqrt(WIDTH) / 2,
+        "tie_word_embeddings": True, "use_cache": False, "rms_norm_eps": 1e-5,
+        "rope_parameters": {"rope_type": "default", "rope_theta": 10_000.0},
+        "initializer_range": 0.5 / WIDTH**0.5,  # the default, 0.02, is for models sixty times as wide
     }  # fmt: skip
     if setting.experts == 1:
         shape = transformers.MistralConfig(intermediate_size=setting.active * setting.hidden, **same)
