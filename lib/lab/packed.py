@@ -4,11 +4,13 @@ Knows matrices (N rows, K columns), files, MiniLM's forward pass and the texts t
 A group is some neighbouring weights of a row that share a scale and a zero. Axes: B batch, T tokens, D width, H heads.
 """
 
+import itertools
 import json
 import math
+import statistics
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +18,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 import torch.nn.functional as F
+from tokenizers import Tokenizer
 from torch import Tensor
 
 Run = Literal["packed", "unfolded", "kernel"]
@@ -119,28 +122,36 @@ def save(weights: Mapping[str, Tensor], version: Version, path: Path) -> None:
     save_file(kept, path, metadata={"version": json.dumps(asdict(version))})
 
 
-def read(path: Path) -> tuple[Version, dict[str, dict[str, Tensor]]]:
-    """(version, name -> parts) of a saved file, read tensor by tensor into memory of their own.
+def read(path: Path) -> tuple[Version, Iterator[tuple[str, dict[str, Tensor]]]]:
+    """(version, names with their parts) of a saved file, each read when it is asked for into memory of its own.
 
     Not mapped: a mapped page counts as memory only once it is touched, and what was measured would hang on that.
     """
-    found: dict[str, dict[str, Tensor]] = {}
     with path.open("rb") as file:
-        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-        version = Version(**json.loads(header.pop("__metadata__")["version"]))
-        for key, said in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
-            tensor = torch.empty(said["shape"], dtype=_TYPES[said["dtype"]])
-            if tensor.numel():
-                file.readinto(tensor.numpy().data.cast("B"))
-            name, _, part = key.rpartition("|")
-            found.setdefault(name, {})[part] = tensor
-    return version, found
+        start = 8 + int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(start - 8))
+    version = Version(**json.loads(header.pop("__metadata__")["version"]))
+    return version, _parts(path, start, header)
+
+
+def _parts(path: Path, start: int, header: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, dict[str, Tensor]]]:
+    """One name after the other, in the order of the alphabet, with the tensors that it is made of."""
+    with path.open("rb") as file:
+        for name, keys in itertools.groupby(sorted(header), lambda key: key.rpartition("|")[0]):
+            found = {}
+            for key in keys:
+                tensor = torch.empty(header[key]["shape"], dtype=_TYPES[header[key]["dtype"]])
+                file.seek(start + header[key]["data_offsets"][0])
+                if tensor.numel():
+                    file.readinto(tensor.numpy().data.cast("B"))
+                found[key.rpartition("|")[2]] = tensor
+            yield name, found
 
 
 def load(path: Path) -> dict[str, Tensor]:
     """Every tensor of a saved file, float32: what is left of the weights."""
     version, found = read(path)
-    return {name: one["vector"] if "vector" in one else unfold(one, version.bits) for name, one in found.items()}
+    return {name: one["vector"] if "vector" in one else unfold(one, version.bits) for name, one in found}
 
 
 class Matrix:
@@ -198,15 +209,12 @@ class Encoder:
     """MiniLM from a saved file, with its tokenizer: texts to vectors, by torch alone."""
 
     def __init__(self, path: Path, tokenizer: Path, run: Run = "packed") -> None:
-        from tokenizers import Tokenizer
-
         self.tokenizer = Tokenizer.from_file(str(tokenizer))
         self.tokenizer.no_padding()
         self.tokenizer.enable_truncation(MOST_TOKENS)
         version, found = read(path)
         self.layers, self.vectors, self.matrices = version.layers, {}, {}
-        for name in list(found):
-            parts = found.pop(name)  # let go as soon as it is converted
+        for name, parts in found:  # each is let go once it is converted
             if "vector" in parts:
                 self.vectors[name] = parts["vector"]
             elif run == "kernel" and not name.startswith("embeddings"):
@@ -303,7 +311,7 @@ def embed(version: Version, texts: Sequence[str], run: Run = "unfolded", batch: 
             save_file({"vectors": Encoder(minilm(version), tokenizer(), run)(texts, batch, advance)}, path)
 
     params = {**asdict(version), "run": run, "texts": digest(*texts), "batch": batch, "threads": THREADS}
-    code = [Version, quantize, pack, fold, save, minilm_weights, dequantize, unpack, unfold, read]
+    code = [Version, quantize, pack, fold, save, minilm_weights, dequantize, unpack, unfold, read, _parts]
     code += [Matrix, Integers, Nibbles, Encoder]
     inputs = {"minilm": sources.content_hash("minilm")}
     return load_file(cache.derived("packed.safetensors", make, inputs=inputs, params=params, code=code))["vectors"]
@@ -337,19 +345,29 @@ def embeddings() -> None:
     runs: list[tuple[Version, Run]] = [(version, "unfolded") for version in versions]
     questions, passages, _, _ = law_search()
     for version, run in [*runs, (Version(8), "kernel"), (Version(4, 32), "kernel")]:
-        embed(version, questions, run, 1 if run == "kernel" else BATCH)
-        embed(version, passages, run)
+        for texts in (questions, passages):
+            embed(version, texts, run, 1 if run == "kernel" else BATCH)  # as on a device: one at a time
 
 
-def answer(path: str, tokenizer: str, run: Run, texts: Sequence[str], repeats: int) -> dict[str, Any]:
-    """Load a file and embed texts one at a time, some times over: {"ms": median over texts of their best time}."""
+def answer(path: str, tokenizer: str, run: Run, texts: Sequence[str]) -> int:
+    """Load a file and embed texts one at a time; how many were."""
     encoder = Encoder(Path(path), Path(tokenizer), run)
-    encoder(texts[:1])
-    spent = [[math.inf] * len(texts) for _ in range(repeats)]
-    for times in spent:
-        for place, one in enumerate(texts):
-            start = time.perf_counter()
-            encoder([one])
-            times[place] = 1000 * (time.perf_counter() - start)
-    best = sorted(map(min, zip(*spent, strict=True)))
-    return {"ms": best[len(best) // 2]}
+    return sum(len(encoder([one])) for one in texts)
+
+
+def race(entrants: Sequence[tuple[str, Run]], tokenizer: str, texts: Sequence[str], repeats: int) -> list[float]:
+    """Milliseconds that each (path, run) takes for a text: the median over texts of the best of some repeats.
+
+    All are loaded; they take turns, each with all texts in a row after one that is not timed, another first each time.
+    """
+    encoders = [Encoder(Path(path), Path(tokenizer), run) for path, run in entrants]
+    best = [[math.inf] * len(texts) for _ in encoders]
+    for turn in range(repeats):
+        for place in range(len(encoders)):
+            number = (place + turn) % len(encoders)
+            encoders[number](texts[:1])
+            for index, one in enumerate(texts):
+                start = time.perf_counter()
+                encoders[number]([one])
+                best[number][index] = min(best[number][index], 1000 * (time.perf_counter() - start))
+    return [statistics.median(times) for times in best]
