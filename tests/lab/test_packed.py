@@ -247,10 +247,10 @@ def test_the_experiment_s_vectors_are_those_of_its_versions(monkeypatch):
     monkeypatch.setattr(packed, "law_search", lambda: (["q"], ["p"], [], []))
     monkeypatch.setattr(packed, "embed", lambda version, texts, run, batch=32: made.append((version, run, batch)))
     packed.embeddings()
-    assert len(made) == 2 * 20
+    assert len(made) == 2 * 18
     assert made.count((Version(), "unfolded", 32)) == 2
     assert (Version(8), "kernel", 1) in made
-    assert len(set(made)) == 20
+    assert len(set(made)) == 18
 
 
 def test_what_a_process_of_its_own_does(small, tmp_path):
