@@ -16,6 +16,7 @@ import numpy as np
 
 from lib.lab import corpus, models, progress, retrieval, sources, text, themes
 from lib.lab.cache import derived
+from lib.lab.normalize import digest
 
 if TYPE_CHECKING:
     from model2vec import StaticModel
@@ -64,7 +65,15 @@ def title_embeddings(teacher: str = "minilm") -> np.ndarray:
 
 
 def token_counts(student: "StaticModel", texts: Sequence[str]) -> "csr_matrix":
-    """(N, V) how often each text uses each token; unknown tokens are left out, as the student does."""
+    """(N, V) how often each text uses each token, kept; unknown tokens are left out, as the student does."""
+    from scipy.sparse import load_npz, save_npz
+
+    params = {"texts": digest(*texts), "tokens": digest(*student.tokens)}
+    made = derived("tokens.npz", lambda path: save_npz(path, _count(student, texts)), params=params, code=[_count])
+    return load_npz(made)
+
+
+def _count(student: "StaticModel", texts: Sequence[str]) -> "csr_matrix":
     from scipy.sparse import csr_matrix
 
     rows = student.tokenize(list(texts))

@@ -70,7 +70,7 @@ def test_words_are_added_as_model2vec_adds_them(students, teacher):
     np.testing.assert_allclose(students["law"].embedding, theirs.embedding[rows], atol=1e-5)
 
 
-def test_counts_times_vectors_read_as_the_student_does(students):
+def test_counts_times_vectors_read_as_the_student_does(students, project):
     texts = ["Le congé payé, le salarié", "conges", "le zzz le"]
     for student in students.values():
         counts = static.token_counts(student, texts)
@@ -83,6 +83,18 @@ def test_counts_times_vectors_read_as_the_student_does(students):
         read /= np.linalg.norm(read, axis=1, keepdims=True)
         np.testing.assert_allclose(read, student.encode(texts), atol=1e-6)
     assert counts[2].sum() == 2  # the unknown word is left out
+
+
+def test_counts_are_kept_for_each_vocabulary_and_text(students, project, monkeypatch):
+    own, law = students["own"], students["law"]
+    calls, tokenize = [], type(own).tokenize
+    monkeypatch.setattr(type(own), "tokenize", lambda *given: calls.append(given[1]) or tokenize(*given))
+    first = static.token_counts(own, ["le congé"])
+    assert (static.token_counts(own, ["le congé"]) != first).nnz == 0
+    assert calls == [["le congé"]]
+    assert static.token_counts(law, ["le congé"]).shape == (1, len(law.tokens))
+    assert static.token_counts(own, ["le", "congé"]).shape == (2, len(own.tokens))
+    assert len(calls) == 3
 
 
 def test_words_of_the_code_come_by_frequency(monkeypatch):
