@@ -58,9 +58,10 @@ def effect(notebook: Notebook, record: Mapping[str, Any], lang: str) -> str:
     if not result:
         return ""
     share = result.get("unit") == "share"
-    text = prose.format_result(result, "unit", lang, "" if share else prose.interval_places(result))
+    places = prose.share_places(result) if share else prose.interval_places(result)
+    text = prose.format_result(result, "unit", lang, places)
     if result.get("ci"):
-        ends = prose.format_result(result, "ci", lang, "percent, 0" if share else "")
+        ends = prose.format_result(result, "ci", lang, f"percent, {places}" if share else "")
         text += f" ({ends}, {WORDS[lang]['interval']})"
     label = notebook.text("effect", lang)
     return f"{typographic(label)}{colon(lang)} {text}" if label else text

@@ -139,7 +139,8 @@ def _decimal(value: float, lang: str, decimals: int) -> str:
     from babel.numbers import format_decimal
 
     pattern = "#,##0" + ("." + "0" * decimals if decimals else "")
-    return format_decimal(value, pattern, locale=lang).replace("-", MINUS)
+    shown = value if round(value, decimals) else 0  # no minus before zeros
+    return format_decimal(shown, pattern, locale=lang).replace("-", MINUS)
 
 
 def _number(result: Mapping[str, Any]) -> float:
@@ -193,6 +194,12 @@ def interval_places(result: Mapping[str, Any]) -> str:
     """How many decimals a value's interval is written with, as a filter's argument; empty without an interval."""
     low, high = result.get("ci") or (0.0, 0.0)
     return str(_significant(high - low, 2)) if high > low else ""
+
+
+def share_places(result: Mapping[str, Any]) -> str:
+    """The same for a share in per cent: none, unless the interval is narrower than two points and needs them."""
+    low, high = result.get("ci") or (0.0, 1.0)
+    return str(_significant(100 * (high - low), 1)) if 0 < high - low < 0.02 else "0"
 
 
 def _signed(result: Mapping[str, Any], argument: str, lang: str) -> str:

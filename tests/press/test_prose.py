@@ -126,3 +126,30 @@ def test_what_no_record_holds_is_told_with_what_is_near():
         with pytest.raises(UnknownName) as caught:
             fill(f"a\n{{{{ {name} }}}}", context, "fr", Where("a.qmd", line=7))
         assert str(caught.value) == f"a.qmd, line 8: unknown name {name}; {said}"
+
+
+@pytest.mark.parametrize(
+    ("ci", "places", "shown"),
+    [
+        ([0.48, 0.6], "0", "48% to 60%"),
+        ([-0.00006, 0.00036], "2", "\u22120.01% to 0.04%"),
+        ([0.118, 0.131], "0", "12% to 13%"),
+        ([0.5, 0.5], "0", "50% to 50%"),
+    ],
+)
+def test_a_share_is_told_as_finely_as_its_interval_needs(ci, places, shown):
+    result = {"value": sum(ci) / 2, "ci": ci, "unit": "share"}
+    assert prose.share_places(result) == places
+    assert prose.format_result(result, "ci", "en", f"percent, {places}") == shown
+    assert prose.share_places({"value": 0.5, "unit": "share"}) == "0"
+
+
+@pytest.mark.parametrize("value", [-0.0004, -0.0, 0.0])
+def test_zero_has_no_minus(value):
+    assert (
+        fill("{{ x | percent }}", Context({"results": {"x": {"value": value}}}), "fr", Where("f"))
+        == "0\u00a0%"
+    )
+    assert (
+        fill("{{ x | number(2) }}", Context({"results": {"x": {"value": value}}}), "en", Where("f")) == "0.00"
+    )
