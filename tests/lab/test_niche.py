@@ -124,7 +124,8 @@ def test_small_models_answer_as_a_loop_over_tokens_does():
     for place, (prefix, own) in enumerate(zip(rows["prefix"], rows["text"], strict=True)):
         before, after = (bpe.encode(one).ids for one in (prefix, own))
         tokens = torch.tensor([0, *before, *after])
-        logits = model(tokens[None, None].expand(2, 1, -1)).log_softmax(-1)[:, 0]  # (E, T, V)
+        with torch.no_grad():
+            logits = model(tokens[None, None].expand(2, 1, -1)).log_softmax(-1)[:, 0]  # (E, T, V)
         places = range(1 + len(before), len(tokens))
         expected = [-sum(float(logits[one, at - 1, tokens[at]]) for at in places) for one in range(2)]
         assert said["nats"][:, place] == pytest.approx(expected, rel=1e-4)
