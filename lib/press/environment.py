@@ -22,6 +22,7 @@ def kernel_environment(threads: int = 1) -> dict[str, str]:
         "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "TRANSFORMERS_VERBOSITY": "error",
+        "TORCH_LOGS": "-torch.utils._pytree",  # torchao registers what torch says it need not
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",
         "PYTHONWARNINGS": QUIET,
     }

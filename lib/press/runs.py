@@ -134,7 +134,7 @@ def _execute(notebook: Notebook, profile: str, made: identity.Identity, working:
     executed = json.loads(nbformat.writes(ended[-1]))  # type: ignore[no-untyped-call]
     error = error or _missing(notebook, executed)
     notice = _notice(error, executed["cells"])
-    executed = _cleaned(executed)
+    executed = _cleaned(executed, failed=bool(error))
     if error:
         executed["cells"].insert(0, notice)
         _write_json(working / "failure.json", {"error": error, "seconds": seconds})
@@ -197,14 +197,19 @@ def _write_record(
     _write_json(working / "record.json", content)
 
 
-def _cleaned(executed: dict[str, Any]) -> dict[str, Any]:
-    """Without Papermill's metadata, which hold paths and times, and without outputs that only matter while running."""
+def _cleaned(executed: dict[str, Any], failed: bool) -> dict[str, Any]:
+    """Without what only matters while running: Papermill's metadata, which hold paths and times, and stderr.
+
+    What libraries say on stderr (bars, warnings with times and paths) differs from run to run; a failed run keeps it.
+    """
     executed["metadata"] = {
         name: executed["metadata"][name] for name in ("kernelspec",) if name in executed["metadata"]
     }
     for cell in executed["cells"]:
         tags = (cell.get("metadata") or {}).get("tags")
         cell["metadata"] = {"tags": tags} if tags else {}
+        if cell["cell_type"] == "code" and not failed:
+            cell["outputs"] = [output for output in cell["outputs"] if output.get("name") != "stderr"]
     return executed
 
 

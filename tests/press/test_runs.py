@@ -56,6 +56,19 @@ def test_the_environment_of_a_run_is_fixed(project):
     assert outcome.result.record["results"]["environment"]["value"] == ["0", "2", "C.UTF-8", "UTC"]
 
 
+def test_what_libraries_say_on_stderr_is_kept_only_when_the_run_fails(project):
+    said = "import sys\n\nprint('a path', 'and a time', file=sys.stderr)\nprint('a table')"
+    outcome = run(load(project.write(body=[*BODY, said])))
+    cells = record.read_notebook(outcome.result.notebook)["cells"]
+    outputs = [output for cell in cells for output in cell.get("outputs", [])]
+    streams = [output["name"] for output in outputs if output["output_type"] == "stream"]
+    assert streams == ["stdout"]
+    assert "a path and a time" not in outcome.result.notebook.read_text()
+    notebook = load(project.write(body=[*BODY, said, "1 / 0"]))
+    run(notebook)
+    assert "a path and a time" in (store.failed(notebook, "quick") / "executed.ipynb").read_text()
+
+
 def test_a_failure_keeps_the_traceback_and_names_the_error(project):
     notebook = load(project.write(body=["1 / 0"]))
     outcome = run(notebook)
