@@ -325,10 +325,10 @@ def lay_out(bpe: Any, rows: "pd.DataFrame", longest: int) -> tuple[np.ndarray, n
     laid = np.zeros((len(rows), longest + 1), dtype=np.int64)
     paid = np.zeros((len(rows), longest), dtype=bool)
     for place, (prefix, own) in enumerate(zip(before, after, strict=True)):
-        size = len(prefix) + len(own)
-        if size > longest:
-            raise ValueError(f"a reading takes {longest} tokens at most, not {size}")
-        laid[place, 1 : size + 1], paid[place, len(prefix) : size] = np.concatenate([prefix, own]), True
+        kept = [*prefix, *own][-longest:]  # the nearest words, when there is no room for all
+        if len(own) > longest:
+            raise ValueError(f"a text takes {longest} tokens at most, not {len(own)}")
+        laid[place, 1 : len(kept) + 1], paid[place, len(kept) - len(own) : len(kept)] = kept, True
     return laid, paid
 
 
