@@ -111,8 +111,12 @@ def test_tokens_are_laid_after_one_mark_and_only_the_text_is_paid_for():
         before, after = (bpe.encode(one).ids for one in (prefix, own))
         assert laid[place].tolist() == [0, *before, *after] + [0] * (30 - len(before) - len(after))
         assert np.flatnonzero(paid[place]).tolist() == list(range(len(before), len(before) + len(after)))
-    with pytest.raises(ValueError, match="2 tokens at most"):
-        niche.lay_out(bpe, rows, 2)
+    prefix, own = (bpe.encode(one).ids for one in ("le salarié", " et"))
+    laid, paid = niche.lay_out(bpe, rows[:1], len(own) + 2)  # the nearest words, when there is no room for all
+    assert laid[0].tolist() == [0, *prefix[-2:], *own]
+    assert np.flatnonzero(paid[0]).tolist() == list(range(2, 2 + len(own)))
+    with pytest.raises(ValueError, match="1 tokens at most"):
+        niche.lay_out(bpe, rows.assign(text="un autre texte"), 1)
 
 
 def test_small_models_answer_as_a_loop_over_tokens_does():
