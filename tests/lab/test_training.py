@@ -83,32 +83,17 @@ def test_the_gradients_of_the_tied_cross_entropy_are_those_of_autograd():
 
 
 def test_the_architecture_is_that_of_llama():
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    model, d = Llama(TINY, (5,)), TINY.width
-    theirs = LlamaForCausalLM(
-        LlamaConfig(
-            vocab_size=37, hidden_size=d, intermediate_size=24, num_hidden_layers=2, num_attention_heads=2,
-            max_position_embeddings=12, rms_norm_eps=TINY.epsilon, tie_word_embeddings=True,
-            rope_parameters={"rope_type": "default", "rope_theta": TINY.theta},
-        )
-    ).eval()  # fmt: skip
+    model = Llama(TINY, (5,))
     for weights in model.parameters():  # gains that differ from one another
         torch.nn.init.normal_(weights, 0.1, 0.4, generator=torch.Generator().manual_seed(weights.numel()))
-    ours = {"embed_tokens": model.embedding[0], "norm": model.gain[0, 0]}
-    for number, block in enumerate(model.blocks):
-        matrices = dict(zip(("q", "k", "v"), block.qkv[0].T.split(d), strict=True)) | {"o": block.out[0].T}
-        feed = {"gate": block.gate_up[0].T[:24], "up": block.gate_up[0].T[24:], "down": block.down[0].T}
-        at = f"layers.{number}"
-        ours |= {f"{at}.self_attn.{name}_proj": matrix for name, matrix in matrices.items()}
-        ours |= {f"{at}.mlp.{name}_proj": matrix for name, matrix in feed.items()}
-        ours[f"{at}.input_layernorm"] = block.attention_gain[0, 0]
-        ours[f"{at}.post_attention_layernorm"] = block.feed_gain[0, 0]
-    theirs.model.load_state_dict({f"{name}.weight": weights.detach() for name, weights in ours.items()})
+    theirs = training.to_transformers(model)
     rows = some_rows(4, 12)
     with torch.no_grad():
         torch.testing.assert_close(model(rows[None])[0], theirs(rows).logits, rtol=1e-4, atol=1e-4)
     assert theirs.num_parameters() == TINY.parameters
+    with torch.no_grad():
+        theirs.model.norm.weight += 1
+    assert not torch.equal(model.gain[0, 0], theirs.model.norm.weight)  # a copy
 
 
 def test_a_members_training_does_not_depend_on_its_neighbours():
