@@ -34,6 +34,8 @@ TEMPLATES = Path(__file__).parent / "templates"
 LINES, WIDTH = 11, 78  # of text on a slide, characters in a line
 SPOKEN = 240  # characters of a paragraph that a slide shows, whole sentences
 SIZE = {"width": 1280, "height": 720}
+ROWS = 12  # of a table, that a slide holds in letters of the usual size
+LISTED = 2300  # characters of references and attributions that it holds
 _RAW = re.compile(r"```\{=html\}\n(.*?)\n```", re.DOTALL)
 _FENCED = re.compile(r"^:{3,}.*$", re.MULTILINE)  # Pandoc's blocks with a class, such as a warning
 _SIZE = re.compile(r'<svg\b[^>]*?\sviewBox="\S+ \S+ ([\d.]+) ([\d.]+)"')
@@ -152,7 +154,7 @@ def _shown(body: Body, cell: Any) -> list[str]:
         text for output in outputs if "<table" in (text := record.joined((output.get("data") or {}).get("text/html")))
     ]
     if body.notebook.kind != "tutorial":
-        return [_block("shown", table) for table in tables]
+        return [_table(table) for table in tables]
     source = cell.code
     printed = [
         record.joined(output.get("text") or (output.get("data") or {}).get("text/plain"))
@@ -160,8 +162,13 @@ def _shown(body: Body, cell: Any) -> list[str]:
         if "text/html" not in (output.get("data") or {})
     ]
     told = [f"```text\n{text.rstrip()}\n```" for text in printed if text.strip()]
-    pieces = [f"```python\n{source}\n```", *told, *(_block("shown", table) for table in tables)]
+    pieces = [f"```python\n{source}\n```", *told, *map(_table, tables)]
     return ["\n\n".join(pieces)] if source.count("\n") < 8 else pieces
+
+
+def _table(markup: str) -> str:
+    """A table, in smaller letters when it has more rows than a slide holds."""
+    return _block("rows" if markup.count("<tr") > ROWS else "shown", markup)
 
 
 def _figure(drawing: Drawing) -> str:
@@ -263,7 +270,10 @@ def _sources(body: Body) -> list[tuple[str, str]]:
         f"## {words['rerun']}\n\n{words['rerun_text']}\n\n```bash\n.venv/bin/guidon reproduce {notebook.slug}\n```\n"
     )
     told = boxes.references(notebook, lang) + "\n\n" + boxes.attributions(notebook, lang)
-    return [("slide", again), *([("slide", _block("small", told))] if told.strip() else [])]
+    return [
+        ("slide", again),
+        *([("slide", _block("smaller" if len(told) > LISTED else "small", told))] if told.strip() else []),
+    ]
 
 
 def _notebook(title: str, lang: str, cells: list[tuple[str, str]]) -> dict[str, Any]:
