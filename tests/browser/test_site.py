@@ -267,6 +267,22 @@ def test_search_says_when_nothing_is_found_and_shows_text_as_text(visit):
     assert one.page.get_by_role("option").first.inner_text() == "Nothing found"
 
 
+def test_search_says_nothing_before_its_index_has_come(visit):
+    one, waiting = visit(), []
+    one.page.route("**/assets/search-*.js", lambda route: waiting.append(route))
+    one.go("index.html")
+    box = one.page.get_by_role("combobox")
+    box.click()
+    box.press_sequentially("travail")
+    one.page.wait_for_timeout(200)
+    assert len(waiting) == 1
+    assert one.page.get_by_role("option").count() == 0
+    assert box.get_attribute("aria-expanded") == "false"
+    waiting[0].continue_()
+    one.page.get_by_role("option").first.wait_for()
+    assert "Rien trouvé" not in one.page.get_by_role("option").first.inner_text()
+
+
 def test_dark_mode_is_kept(visit):
     one = visit(color_scheme="light")
     one.go("index.html")

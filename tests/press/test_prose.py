@@ -146,10 +146,5 @@ def test_a_share_is_told_as_finely_as_its_interval_needs(ci, places, shown):
 
 @pytest.mark.parametrize("value", [-0.0004, -0.0, 0.0])
 def test_zero_has_no_minus(value):
-    assert (
-        fill("{{ x | percent }}", Context({"results": {"x": {"value": value}}}), "fr", Where("f"))
-        == "0\u00a0%"
-    )
-    assert (
-        fill("{{ x | number(2) }}", Context({"results": {"x": {"value": value}}}), "en", Where("f")) == "0.00"
-    )
+    assert fill("{{ x | percent }}", Context({"results": {"x": {"value": value}}}), "fr", Where("f")) == "0\u00a0%"
+    assert fill("{{ x | number(2) }}", Context({"results": {"x": {"value": value}}}), "en", Where("f")) == "0.00"

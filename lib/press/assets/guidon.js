@@ -44,12 +44,13 @@ function snippet(page, word) {
 function searchBox() {
   const input = document.getElementById("search");
   const list = document.getElementById("search-results");
-  let index = null;
+  let index = null; // until it has come, there is nothing to say, not even that nothing was found
+  let asked = false;
   let active = -1;
 
   const load = () => {
-    if (index) return;
-    index = [];
+    if (asked) return;
+    asked = true;
     const script = make("script", { src: input.dataset.index });
     script.addEventListener("load", () => {
       index = window.guidonIndex.map((page) => ({
@@ -69,7 +70,7 @@ function searchBox() {
   const show = () => {
     const words = fold(input.value).split(/[^\p{L}\p{N}]+/u).filter(Boolean);
     list.replaceChildren();
-    if (!words.length) return close();
+    if (!words.length || !index) return close();
     const found = index.map((page) => [score(page, words), page]).filter(([points]) => points)
       .sort((a, b) => b[0] - a[0]).slice(0, 8);
     found.forEach(([, page], number) => {
