@@ -9,15 +9,7 @@ ANIMALS, PLANTS = ["chat", "chien", "vache", "mouton"], ["rose", "chêne", "lila
 OTHERS = ["le", "un", "voit", "et", "dans", "pré"]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Small tensors on several threads wait for one another on a busy machine."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

@@ -14,13 +14,7 @@ TINY = Shape(vocabulary=37, context=12, width=16, layers=2, heads=2, hidden=24)
 RECIPE = Recipe(steps=12, batch=4, learning_rate=1e-2)
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Small tensors on several threads wait for one another on a busy machine."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def some_rows(*size, seed=0):
