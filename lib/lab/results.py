@@ -64,10 +64,11 @@ class Results:
         n: int | None = None,
         tol: float | None = None,
         kind: Literal["exact", "measured"] = "exact",
+        level: float = 0.95,
     ) -> None:
         """Record a value under a name that prose can use.
 
-        value: number, text, or list of rows (dicts). ci: (low, high), 95 %. n: how many items it rests on.
+        value: number, text, or list of rows (dicts). ci: (low, high), at this level. n: how many items it rests on.
         tol: absolute tolerance between machines, required for an exact float. kind: `exact` values are the same to
         the last bit on one machine; `measured` ones (time, memory, energy) are compared by ratio only.
         """
@@ -83,7 +84,11 @@ class Results:
         low_high = None if ci is None else [float(_plain(bound)) for bound in ci]
         if low_high is not None and not (len(low_high) == 2 and low_high[0] <= low_high[1]):
             raise ResultError(f"{name}: ci is (low, high), not {ci!r}")
+        if not 0 < level < 1:
+            raise ResultError(f"{name}: level is a share, such as 0.95, not {level!r}")
         self.values[name] = {"value": value, "unit": unit, "ci": low_high, "n": n, "tol": tol, "kind": kind}
+        if low_high is not None:
+            self.values[name]["level"] = float(level)
         _emit(name, self.values[name])
 
     def verdict(

@@ -62,7 +62,8 @@ def effect(notebook: Notebook, record: Mapping[str, Any], lang: str) -> str:
     text = prose.format_result(result, "unit", lang, places)
     if result.get("ci"):
         ends = prose.format_result(result, "ci", lang, f"percent, {places}" if share else "")
-        text += f" ({ends}, {WORDS[lang]['interval']})"
+        level = prose.format_result(result, "level", lang)
+        text += f" ({ends}, {WORDS[lang]['interval'].format(level)})"
     label = notebook.text("effect", lang)
     return f"{typographic(label)}{colon(lang)} {text}" if label else text
 

@@ -190,6 +190,15 @@ def _interval(result: Mapping[str, Any], argument: str, lang: str) -> str:
     return {"fr": f"de {ends[0]} à {ends[1]}", "en": f"{ends[0]} to {ends[1]}"}[lang]
 
 
+def _level(result: Mapping[str, Any], argument: str, lang: str) -> str:
+    """How sure the interval is, with the decimals that it needs; 95 % unless it says otherwise."""
+    if not result.get("ci"):
+        raise ValueError("it has no interval")
+    told = 100 * result.get("level", 0.95)
+    places = next(one for one in range(3) if one == 2 or abs(told - round(told, one)) < 1e-6)
+    return _percent({"value": told / 100}, str(places), lang)
+
+
 def interval_places(result: Mapping[str, Any]) -> str:
     """How many decimals a value's interval is written with, as a filter's argument; empty without an interval."""
     low, high = result.get("ci") or (0.0, 0.0)
@@ -273,6 +282,7 @@ FORMATS: dict[str, Callable[[Mapping[str, Any], str, str], str]] = {
     "number": lambda result, argument, lang: _decimal(_number(result), lang, _places(argument, 2)),
     "percent": _percent,
     "ci": _interval,
+    "level": _level,
     "signed": _signed,
     "unit": _unit,
     "ratio": _ratio,

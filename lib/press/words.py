@@ -4,7 +4,7 @@ WORDS: dict[str, dict[str, str]] = {
     "fr": {
         "home": "Accueil", "claims": "Affirmations", "tutorials": "Tutoriels", "notes": "Notes", "about": "À propos",
         "claim": "L’affirmation", "source": "Source", "verdict": "Verdict", "rule": "La règle, écrite avant le résultat",
-        "effect": "Effet", "interval": "intervalle à 95 %", "profile": "Profil", "decided_by": "Décidé par",
+        "effect": "Effet", "interval": "intervalle à {}", "profile": "Profil", "decided_by": "Décidé par",
         "last_run": "Dernière mesure", "holds": "Tient", "fails": "Ne tient pas", "mixed": "Tient en partie",
         "undecided": "Indécise", "none": "Sans verdict", "references": "Références", "provenance": "Provenance",
         "rerun": "Refaire la mesure", "rerun_text": "Depuis un clone du dépôt, une fois `make setup` terminé :",
@@ -32,7 +32,7 @@ WORDS: dict[str, dict[str, str]] = {
     "en": {
         "home": "Home", "claims": "Claims", "tutorials": "Tutorials", "notes": "Notes", "about": "About",
         "claim": "The claim", "source": "Source", "verdict": "Verdict", "rule": "The rule, written before the result",
-        "effect": "Effect", "interval": "95% interval", "profile": "Profile", "decided_by": "Decided by",
+        "effect": "Effect", "interval": "{} interval", "profile": "Profile", "decided_by": "Decided by",
         "last_run": "Last run", "holds": "Holds", "fails": "Fails", "mixed": "Holds in part",
         "undecided": "Undecided", "none": "No verdict", "references": "References", "provenance": "Provenance",
         "rerun": "Run it again", "rerun_text": "From a clone of the repository, once `make setup` is done:",

@@ -30,8 +30,15 @@ def shell():
 
 def test_a_record_is_displayed_as_a_scrap(ruled):
     scraps = emitted(lambda: ruled.record("mrr", np.float32(0.25), ci=(0.2, 0.3), n=464, tol=1e-3))
-    data = {"value": 0.25, "unit": None, "ci": [0.2, 0.3], "n": 464, "tol": 1e-3, "kind": "exact"}
+    data = {"value": 0.25, "unit": None, "ci": [0.2, 0.3], "n": 464, "tol": 1e-3, "kind": "exact", "level": 0.95}
     assert scraps == [{"name": "mrr", "data": data, "encoder": "json", "version": 1}]
+
+
+def test_an_interval_says_its_level(ruled):
+    ruled.record("usual", 1, ci=(0, 2))
+    ruled.record("wide", 1, ci=(0, 2), level=0.9875)
+    ruled.record("bare", 1)
+    assert [ruled.values[name].get("level") for name in ("usual", "wide", "bare")] == [0.95, 0.9875, None]
 
 
 @pytest.mark.parametrize(
@@ -43,6 +50,7 @@ def test_a_record_is_displayed_as_a_scrap(ruled):
         ({"name": "x", "value": object()}, "cannot be recorded"),
         ({"name": "x", "value": 1, "ci": (3, 2)}, "low, high"),
         ({"name": "x", "value": 1, "kind": "guessed"}, "exact"),
+        ({"name": "x", "value": 1, "ci": (0, 2), "level": 95}, "level is a share"),
     ],
 )
 def test_what_cannot_be_recorded_is_refused(ruled, arguments, message):

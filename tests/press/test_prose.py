@@ -144,6 +144,16 @@ def test_a_share_is_told_as_finely_as_its_interval_needs(ci, places, shown):
     assert prose.share_places({"value": 0.5, "unit": "share"}) == "0"
 
 
+@pytest.mark.parametrize(
+    ("level", "shown"), [(None, "95%"), (0.95, "95%"), (0.975, "97.5%"), (1 - 0.05 / 3, "98.33%"), (0.9875, "98.75%")]
+)
+def test_an_interval_tells_its_level(level, shown):
+    result = {"value": 1, "ci": [0, 2]} | ({"level": level} if level else {})
+    assert prose.format_result(result, "level", "en") == shown
+    with pytest.raises(ValueError, match="no interval"):
+        prose.format_result({"value": 1}, "level", "en")
+
+
 @pytest.mark.parametrize("value", [-0.0004, -0.0, 0.0])
 def test_zero_has_no_minus(value):
     assert fill("{{ x | percent }}", Context({"results": {"x": {"value": value}}}), "fr", Where("f")) == "0\u00a0%"
