@@ -26,8 +26,9 @@ site: setup
 	@echo "A complete site is in _site; reproducing its results here now (interrupt when you like)."
 	$(BIN)/guidon reproduce --new $(ONLY); status=$$?; $(BIN)/guidon publish && exit $$status
 
+# Side by side; a group (the browser's tests) keeps to one process. One by one, to debug: make test PYTEST='-n 0'
 test: setup
-	$(BIN)/python -m pytest $(PYTEST)
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup $(PYTEST)
 
 lint: setup
 	$(BIN)/ruff format --check .

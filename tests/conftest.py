@@ -27,6 +27,11 @@ BODY = [
 ]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Downloads and notebooks first: they are the longest, and no process should end long after the others."""
+    items.sort(key=lambda item: item.get_closest_marker("network") is None)
+
+
 def cell(kind: str, source: str, number: int, tags: tuple[str, ...] = ()) -> dict[str, Any]:
     """A notebook cell as JSON."""
     made: dict[str, Any] = {"cell_type": kind, "id": f"cell-{number}", "metadata": {"tags": list(tags)} if tags else {}}

@@ -9,7 +9,7 @@ import pytest
 from lib.press import exports, newsletter, posts
 from lib.press.notebooks import LANGS, find
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 ABOUT_PAGES = {"landmark-one-main", "region"}  # a mail program has landmarks of its own
 
 

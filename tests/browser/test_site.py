@@ -8,7 +8,7 @@ import pytest
 
 from lib.press import pages, site
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 NARROW, WIDE, WIDTHS = 390, 1280, (320, 360, 390, 768, 1280, 1440)  # 320: a screen of 1280 at 400 %
 PAPER = 643  # A4 without its margins, in CSS pixels
 
