@@ -1,8 +1,8 @@
-"""Small mixtures of experts shaped like Mixtral, and their dense twins, trained on the sheets of service-public.fr.
+"""Small mixtures of experts shaped like Mixtral, and their dense twins, trained on law and on sheets that explain it.
 
-Knows how one is built and trained, and keeps what it did on held-out sheets: which expert read each token, what each
+Knows how one is built and trained, and keeps what it did on held-out texts: which expert read each token, what each
 token cost, what the router saw. Knows nothing of why an expert is chosen.
-Axes: C checkpoints, L layers, S sheets, B batch, T tokens, D width, X experts.
+Axes: C checkpoints, L layers, S texts, B batch, T tokens, D width, X experts.
 """
 
 import sys
@@ -24,9 +24,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 WIDTH, LAYERS, HEADS, GROUPS = 64, 3, 4, 2  # groups: of heads that share keys and values, as in Mixtral
-LENGTH = 128  # tokens of a row, all from one sheet: some ninety words, enough to tell the subject
-ROWS = 2  # rows of each held-out sheet: all count the same
-BATCH = 16  # rows an update, from as many sheets
+LENGTH = 128  # tokens of a row, all from one text: some ninety words, enough to tell where they are from
+ROWS = 2  # rows of each held-out text: all count the same
+MOST_ROWS = 12  # rows read of one text: a few sections of the Code would be most of it otherwise
+BATCH = 16  # rows an update
+ORIGINS = ("code", "sheet")  # section of the Code du travail, sheet of service-public.fr
 PROBED = slice(4, None, 16)  # of the tokens of a row: those whose states are kept
 
 
@@ -41,12 +43,12 @@ class Setting:
     balance: float = 0.02  # weight of the loss that spreads tokens over experts: Mixtral's
     steps: int = 160  # updates of 2,048 tokens
     learning_rate: float = 6e-3  # peak: training.Recipe's
-    held_out: int = 240  # sheets
+    held_out: int = 240  # texts, half of each origin
 
 
 @dataclass(frozen=True)
 class Study:
-    """What a model did on the held-out sheets. The first checkpoint is before training; dense: C is 0."""
+    """What a model did on the held-out texts. The first checkpoint is before training; dense: C is 0."""
 
     steps: np.ndarray  # (C,) updates made
     first: np.ndarray  # (C, L, S, tokens) int: the expert that weighs most for each token
@@ -57,37 +59,50 @@ class Study:
 
 
 @lru_cache(maxsize=1)
-def sheets() -> "pd.DataFrame":
-    """Sheets long enough for `ROWS` rows, near-copies left out, shuffled once.
+def texts() -> "pd.DataFrame":
+    """Texts long enough for `ROWS` rows, shuffled once, each origin in turn; near-copies of sheets are left out.
 
-    Columns: theme (str), rows (list of n >= ROWS arrays of T + 1 tokens).
+    Columns: origin (str, of `ORIGINS`), rows (list of ROWS to MOST_ROWS arrays of T + 1 tokens). As many of each.
     """
     import pandas as pd
 
-    inputs = {"service-public": sources.content_hash("service-public")}
-    params = {"length": LENGTH, "rows": ROWS}
-    code = [_write_sheets, training.pack, text, corpus, themes]
+    inputs = {name: sources.content_hash(name) for name in ("service-public", "code-du-travail")}
+    params = {"length": LENGTH, "rows": ROWS, "most_rows": MOST_ROWS}
+    code = [_write_texts, training.pack, text, corpus, themes]
     return pd.read_parquet(
-        cache.derived("experts_sheets.parquet", _write_sheets, inputs=inputs, params=params, code=code)
+        cache.derived("experts_texts.parquet", _write_texts, inputs=inputs, params=params, code=code)
     )
 
 
-def _write_sheets(path: Path) -> None:
+def _write_texts(path: Path) -> None:
     import pandas as pd
 
-    kept = corpus.service_public().merge(themes.sheets()[["sheet_id"]])
-    documents = text.encode(text.load_bpe(), [text.normalize(one) for one in kept["text"]])
-    rows = [list(training.pack([document], LENGTH).numpy()) for document in documents]
-    frame = pd.DataFrame({"theme": kept["theme"], "rows": rows})[[len(one) >= ROWS for one in rows]]
-    frame.sample(frac=1, random_state=0).to_parquet(path, index=False)
+    sheets = corpus.service_public().merge(themes.sheets()[["sheet_id"]])["text"]
+    sections = corpus.code_du_travail().groupby("section_path")["text"].agg("\n".join)
+    bpe, frames = text.load_bpe(), []
+    for origin, documents in zip(ORIGINS, (sections, sheets), strict=True):
+        encoded = text.encode(bpe, [text.normalize(one) for one in documents])
+        rows = [list(training.pack([document], LENGTH).numpy())[:MOST_ROWS] for document in encoded]
+        frame = pd.DataFrame({"origin": origin, "rows": [one for one in rows if len(one) >= ROWS]})
+        frames.append(frame.sample(frac=1, random_state=0, ignore_index=True))
+    count = min(map(len, frames))
+    in_turn = pd.concat([frame[:count] for frame in frames]).sort_index(kind="stable")
+    in_turn.to_parquet(path, index=False)
 
 
 @lru_cache(maxsize=1)
 def split(held_out: int) -> tuple[Tensor, Tensor]:
-    """Rows to read (N, T + 1), and of the first `held_out` of `sheets()`, kept apart (S, ROWS, T + 1)."""
-    rows = [np.stack(list(one)) for one in sheets()["rows"]]
+    """Rows to read (N, T + 1), half of each origin, and of the first `held_out` of `texts()`, kept apart
+    (S, ROWS, T + 1).
+    """
+    rows, origin = [np.stack(list(one)) for one in texts()["rows"]], texts()["origin"]
     apart = np.stack([one[:ROWS] for one in rows[:held_out]])
-    return torch.from_numpy(np.concatenate(rows[held_out:])), torch.from_numpy(apart)
+    read = [
+        np.concatenate([one for one, from_ in zip(rows[held_out:], origin[held_out:], strict=True) if from_ == each])
+        for each in ORIGINS
+    ]
+    count = min(map(len, read))
+    return torch.from_numpy(np.concatenate([each[:count] for each in read])), torch.from_numpy(apart)
 
 
 def build(setting: Setting, vocabulary: int = 1024) -> Any:
@@ -154,7 +169,7 @@ def _key(setting: Setting) -> dict[str, Any]:
     import transformers
 
     versions = {"torch": torch.__version__, "transformers": transformers.__version__}
-    inputs = {"service-public": sources.content_hash("service-public")}
+    inputs = {name: sources.content_hash(name) for name in ("service-public", "code-du-travail")}
     code = [sys.modules[__name__], training, text, corpus, themes]
     return {"inputs": inputs, "params": asdict(setting) | versions, "code": code}
 
@@ -224,7 +239,7 @@ def study(setting: Setting) -> Study:
 def observe(model: Any, apart: Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The first expert of each token (L, S, tokens), nats paid (S, tokens), states kept (L, S, probed, D).
 
-    apart: (S, rows, T + 1); the tokens of a sheet are those of its rows, without each row's first, which marks a
+    apart: (S, rows, T + 1); the tokens of a text are those of its rows, without each row's first, which marks a
     beginning. A dense model has no experts and no states.
     """
     seen: list[tuple[Tensor, Tensor]] = []
@@ -241,10 +256,10 @@ def observe(model: Any, apart: Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarr
             states.append(torch.stack([given.view(*some.shape, -1)[:, 1:][:, PROBED] for given, _ in seen]))
     for hook in hooks:
         hook.remove()
-    n_sheets = len(apart)
-    nats = torch.cat(paid).view(n_sheets, -1).numpy()
+    n_texts = len(apart)
+    nats = torch.cat(paid).view(n_texts, -1).numpy()
     if not gates:
         return np.zeros((0,), dtype=np.uint8), nats, np.zeros((0,), dtype=np.float32)
-    first = torch.cat(experts, dim=1).view(len(gates), n_sheets, -1).numpy().astype(np.uint8)
+    first = torch.cat(experts, dim=1).view(len(gates), n_texts, -1).numpy().astype(np.uint8)
     kept = torch.cat(states, dim=1)  # (L, S * rows, probed of a row, D)
-    return first, nats, kept.view(len(gates), n_sheets, -1, kept.shape[-1]).numpy()
+    return first, nats, kept.view(len(gates), n_texts, -1, kept.shape[-1]).numpy()

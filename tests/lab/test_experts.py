@@ -14,7 +14,7 @@ SMALL = Setting(seed=3, experts=4, hidden=8, steps=16, held_out=5)
 
 @pytest.fixture
 def small(project, monkeypatch):
-    """Twelve random sheets and small models; the tokenizer only tells how many tokens there are."""
+    """Twelve random texts and small models; the tokenizer only tells how many tokens there are."""
     tokenizer = text.train_bpe(["Le contrat est conclu pour un an, puis rompu avant son terme."] * 2, 260)
     assert tokenizer.get_vocab_size() == 260
     monkeypatch.setattr(text, "load_bpe", lambda: tokenizer)
@@ -23,16 +23,19 @@ def small(project, monkeypatch):
         monkeypatch.setattr(experts, name, value)
     draw = np.random.default_rng(0)
     rows = [draw.integers(0, 260, (experts.ROWS + number % 2, 13)) for number in range(12)]
-    monkeypatch.setattr(experts, "sheets", lambda: pd.DataFrame({"theme": list("abc") * 4, "rows": rows}))
+    monkeypatch.setattr(experts, "texts", lambda: pd.DataFrame({"origin": list(experts.ORIGINS) * 6, "rows": rows}))
     experts.split.cache_clear()
     yield
     experts.split.cache_clear()
 
 
-def test_held_out_sheets_are_not_read(small):
+def test_held_out_texts_are_not_read_and_each_origin_is_read_as_much(small):
     rows, apart = experts.split(5)
     assert apart.shape == (5, experts.ROWS, 13)
-    assert len(rows) == sum(experts.ROWS + number % 2 for number in range(5, 12))
+    every = experts.texts()["rows"]
+    of_code, of_sheets = (np.concatenate(list(every[5:][first::2])) for first in (1, 0))  # text 5 is a sheet
+    assert len(of_code) < len(of_sheets)
+    assert np.array_equal(rows, np.concatenate([of_code, of_sheets[: len(of_code)]]))
     assert not {tuple(row) for row in rows.tolist()} & {tuple(row) for row in apart.flatten(0, 1).tolist()}
 
 
@@ -114,3 +117,30 @@ def test_studies_are_made_once_and_read_back(small, monkeypatch):
 @pytest.mark.parametrize(("steps", "expected"), [(160, [0, 10, 20, 40, 80, 160]), (4, [0, 1, 2, 4]), (1, [0, 1])])
 def test_checkpoints_double_to_the_last(steps, expected):
     assert experts.checkpoints(steps) == expected
+
+
+def test_texts_take_origins_in_turn_and_leave_out_the_short(project, monkeypatch):
+    tokenizer = text.train_bpe(["Le contrat est conclu pour un an, puis rompu avant son terme."] * 2, 260)
+    monkeypatch.setattr(text, "load_bpe", lambda: tokenizer)
+    monkeypatch.setattr(sources, "content_hash", lambda name: name)
+    monkeypatch.setattr(experts, "LENGTH", 12)
+    monkeypatch.setattr(experts, "MOST_ROWS", 3)
+    law = pd.DataFrame(
+        {"section_path": ["a", "a", "b", "c"], "text": ["loi " * 20, "code " * 20, "court", "droit " * 9]}
+    )
+    sheets = pd.DataFrame({"sheet_id": ["x", "y", "z"], "text": ["fiche " * 60, "guide " * 60, "copie " * 60]})
+    monkeypatch.setattr(experts.corpus, "code_du_travail", lambda: law)
+    monkeypatch.setattr(experts.corpus, "service_public", lambda: sheets)
+    monkeypatch.setattr(experts.themes, "sheets", lambda: sheets[:2])  # the third is a copy
+    experts.texts.cache_clear()
+    found = experts.texts()
+    experts.texts.cache_clear()
+    assert found["origin"].tolist() == ["code", "sheet"] * 2
+    assert [len(rows) for rows in found["rows"][found["origin"] == "sheet"]] == [3, 3]
+    told = [tokenizer.decode([token for row in rows for token in row[1:]]) for rows in found["rows"]]
+    words = [set(text.words(one)) for one in told]
+    assert [("loi" in one, "droit" in one) for one in words[::2]] in (
+        [(True, False), (False, True)],
+        [(False, True), (True, False)],
+    )
+    assert not any("copie" in one or "court" in one for one in words)
