@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from lib.lab.training import Shape
 
 ROW = 128  # tokens of a row that LoRA is taught by
-AT_ONCE = 16  # passages whose states are computed together
+AT_ONCE = 16  # rows read together
+MOST_BYTES = 8  # of a token of the niche, on average: it is four
 CLASSIFIED = ("code", "theme", "labelled")  # kinds of rows whose states are asked
 
 
@@ -45,7 +46,7 @@ def answers_of(name: str, rows: "pd.DataFrame", adapter: Path | None = None) -> 
 
     params = {"adapter": adapter.name if adapter else "", "threads": models.THREADS}
     inputs = {name: sources.content_hash(name)}
-    return _kept(f"answers-{name}", work, rows, inputs, params, [examine, halfway, likelihood.score])
+    return _kept(f"answers-{name}", work, rows, inputs, params, [examine, fill, halfway, likelihood.score])
 
 
 def examine(model: Any, tokenizer: Any, rows: "pd.DataFrame") -> dict[str, Any]:
@@ -56,13 +57,44 @@ def examine(model: Any, tokenizer: Any, rows: "pd.DataFrame") -> dict[str, Any]:
     start = time.perf_counter()
     nats[passages] = likelihood.score(model, tokenizer, list(rows["text"][passages]), title="passages")
     seconds = time.perf_counter() - start
-    asked = [list(rows[column][gaps]) for column in ("text", "prefix")]
-    nats[gaps] = likelihood.score(model, tokenizer, *asked, title="gaps")
+    if gaps.any():
+        nats[gaps] = fill(model, tokenizer, rows[gaps])
     states = np.full((len(rows), model.config.hidden_size), np.nan, dtype=np.float32)
     states[classified] = halfway(model, tokenizer, list(rows["text"][classified]))
     counted = int(rows["text"][passages].str.encode("utf-8").str.len().sum())
     size = sum(weights.numel() for weights in model.parameters())
     return {"nats": nats, "states": states, "kb_s": counted / 1000 / seconds, "parameters": size}
+
+
+def fill(model: Any, tokenizer: Any, gaps: "pd.DataFrame") -> np.ndarray:
+    """What a model pays for the texts of gaps, (N,) nats, four rows a gap: as `likelihood.score`, but in half the time.
+
+    Several gaps are read in one row, each prefix once; a text sees its prefix and itself, whatever stands between.
+    """
+    import torch
+
+    start = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
+    before, after = (tokenizer(list(gaps[one]), add_special_tokens=False)["input_ids"] for one in ("prefix", "text"))
+    found = np.zeros(len(gaps))
+    with torch.inference_mode(), progress.bar("gaps", len(gaps)) as advance:
+        for first in range(0, len(gaps), AT_ONCE):
+            tokens: list[tuple[int, int, int, int]] = []  # (token, gap, text or -1 in a prefix, position)
+            for row in range(first, min(first + AT_ONCE, len(gaps))):
+                read = [start, *before[row]]
+                tokens += [(token, row // 4, -1, place) for place, token in enumerate(read) if row % 4 == 0]
+                tokens += [(token, row // 4, row, len(read) + place) for place, token in enumerate(after[row])]
+            ids, gap, own, place = torch.tensor(tokens).T  # (T,) each
+            sees = (gap == gap[:, None]) & ((own == own[:, None]) | (own == -1)) & (place <= place[:, None])  # (T, T)
+            states = model.get_decoder()(
+                input_ids=ids[None], attention_mask=sees[None, None], position_ids=place[None], use_cache=False
+            ).last_hidden_state[0]  # (T, D)
+            paid = torch.nonzero(own >= 0)[:, 0]
+            previous = (sees[paid] & (place == place[paid, None] - 1)).int().argmax(dim=1)  # where each was foreseen
+            logits = model.get_output_embeddings()(states[previous])  # (paid, V)
+            each = torch.nn.functional.cross_entropy(logits, ids[paid], reduction="none")
+            np.add.at(found, own[paid].numpy(), each.numpy())
+            advance(AT_ONCE)
+    return found
 
 
 def halfway(model: Any, tokenizer: Any, texts: Sequence[str]) -> np.ndarray:
@@ -146,7 +178,7 @@ def from_scratch(
             return costs | examine_small(model, niche.tokenizer(), rows)
 
     params = {"seeds": list(seeds), "tokens": tokens, "shape": repr(shape), "rate": rate, "batch": batch}
-    params |= {"texts": [digest(*niche.lesson(seed)) for seed in seeds], "threads": models.THREADS}
+    params |= {"texts": [digest(*_enough(seed, tokens)) for seed in seeds], "threads": models.THREADS}
     return _kept("from_scratch", work, rows, {}, params, [teach, examine_small, lay_out, text])
 
 
@@ -155,7 +187,7 @@ def teach(seeds: Sequence[int], tokens: int, shape: "Shape", rate: float, batch:
     from lib.lab import training
 
     bpe, steps = niche.tokenizer(), tokens // (batch * shape.context)
-    read = [training.pack(text.encode(bpe, niche.lesson(seed)), shape.context)[: steps * batch] for seed in seeds]
+    read = [training.pack(text.encode(bpe, _enough(seed, tokens)), shape.context)[: steps * batch] for seed in seeds]
     if len(read[0]) < steps * batch:
         raise ValueError(f"the niche has {read[0][:, 1:].numel()} tokens, not {tokens}")
     model, start = training.Llama(shape, seeds), time.perf_counter()
@@ -163,6 +195,13 @@ def teach(seeds: Sequence[int], tokens: int, shape: "Shape", rate: float, batch:
     training.train(model, training.batches(read, batch, seeds), recipe, label="models from scratch")
     seconds = time.perf_counter() - start
     return model, {"train_s": seconds, "read_bytes": float(text.token_bytes(bpe)[read[0][:, 1:].numpy()].sum())}
+
+
+def _enough(seed: int, tokens: int) -> list[str]:
+    """The first texts of a lesson, with enough bytes for that many tokens: cutting them all up takes seconds."""
+    texts = niche.lesson(seed)
+    size = np.cumsum([len(one) for one in texts])
+    return texts[: int(np.searchsorted(size, MOST_BYTES * tokens)) + 1]
 
 
 def examine_small(model: Any, bpe: Any, rows: "pd.DataFrame") -> dict[str, Any]:

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from lib.lab import models, niche, sources, specialists, text
+from lib.lab import likelihood, models, niche, sources, specialists, text
 from lib.lab.training import Llama, Shape
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -86,6 +86,19 @@ def test_small_models_answer_as_a_loop_over_tokens_does():
     assert np.allclose(said["states"][:, 1], np.concatenate([state, bag], axis=1), atol=1e-4)
 
 
+def test_four_texts_after_one_prefix_cost_what_they_cost_apart(loaded):
+    draw = random.Random(3)
+    gaps = pd.DataFrame(
+        [
+            {"prefix": prefix, "text": f"{noun} {sentence(draw, 2 + 2 * n)}"}
+            for prefix in ("le contrat le", "le poste le droit le", "le", "le délai le", "le conseil le comité le")
+            for n, noun in enumerate(NOUNS[:4])
+        ]
+    )
+    found = specialists.fill(*loaded, gaps)
+    assert found == pytest.approx(likelihood.score(*loaded, list(gaps["text"]), list(gaps["prefix"])), rel=1e-5)
+
+
 def test_states_halfway_are_those_of_texts_one_by_one(loaded):
     model, tokenizer = loaded
     draw, layers = random.Random(0), model.model.layers
@@ -111,6 +124,8 @@ def test_answers_are_kept_and_leave_out_what_is_not_asked(rows, loaded, monkeypa
     assert np.isnan(said["states"][:, 0]).tolist() == np.isin(kinds, ["sheets", "gap"]).tolist()
     assert said["kb_s"] > 0
     assert said["parameters"] == sum(weights.numel() for weights in loaded[0].parameters())
+    few = specialists.answers_of("smollm2", rows[rows["kind"] == "code"])  # no gap in it
+    assert few["nats"] == pytest.approx(said["nats"][kinds == "code"])
 
 
 def test_lora_teaches_each_seed_once(rows, loaded, monkeypatch):
