@@ -61,7 +61,7 @@ def examine(model: Any, tokenizer: Any, rows: "pd.DataFrame") -> dict[str, Any]:
         nats[gaps] = fill(model, tokenizer, rows[gaps])
     states = np.full((len(rows), model.config.hidden_size), np.nan, dtype=np.float32)
     states[classified] = halfway(model, tokenizer, list(rows["text"][classified]))
-    counted = int(rows["text"][passages].str.encode("utf-8").str.len().sum())
+    counted = int(rows["text"][passages].str.encode("utf-8").str.len().sum())  # type: ignore[misc]
     size = sum(weights.numel() for weights in model.parameters())
     return {"nats": nats, "states": states, "kb_s": counted / 1000 / seconds, "parameters": size}
 
@@ -130,7 +130,7 @@ def lora(seed: int, tokens: int, rank: int, rate: float) -> Path:
     params = {"seed": seed, "tokens": tokens, "rank": rank, "rate": rate}
     kept = params | {"texts": digest(*texts), "row": ROW, "threads": models.THREADS}
     inputs = {"smollm2": sources.content_hash("smollm2")}
-    return derived("adapter", lambda path: _adapt(path, texts, **params), inputs=inputs, params=kept, code=[_adapt])
+    return derived("adapter", lambda path: _adapt(path, texts, **params), inputs=inputs, params=kept, code=[_adapt])  # type: ignore[arg-type]
 
 
 def _adapt(folder: Path, texts: Sequence[str], *, seed: int, tokens: int, rank: int, rate: float) -> None:
@@ -222,7 +222,7 @@ def examine_small(model: Any, bpe: Any, rows: "pd.DataFrame") -> dict[str, Any]:
             bag = torch.stack([model.embedding[member][tokens] for member in range(model.members)])
             weight = torch.from_numpy(paid[some] / paid[some].sum(1, keepdims=True))[None, :, :, None].float()
             states[:, some] = (torch.cat([last, bag], dim=-1) * weight).sum(2).numpy()  # (S, B, 2 D)
-    counted = int((rows["prefix"] + rows["text"]).str.encode("utf-8").str.len().sum())
+    counted = int((rows["prefix"] + rows["text"]).str.encode("utf-8").str.len().sum())  # type: ignore[misc]
     return {
         "nats": np.where(paid, each, 0).sum(axis=2, dtype=np.float64),
         "states": states,
@@ -261,7 +261,7 @@ def _kept(
     def make(path: Path) -> None:
         said = work()
         with path.open("wb") as file:
-            np.savez(file, **{key: np.asarray(value) for key, value in said.items()})
+            np.savez(file, **{key: np.asarray(value) for key, value in said.items()})  # type: ignore[arg-type]
 
     made = derived(f"{name}.npz", make, inputs=inputs, params={"exam": asked} | params, code=code)
     with np.load(made, allow_pickle=False) as kept:
