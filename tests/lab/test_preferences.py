@@ -49,38 +49,48 @@ def test_draws_move_on_and_come_back():
     assert torch.equal(first, preferences.write(model, beginnings, LENGTH, draws(7)))
 
 
-def test_only_what_follows_is_weighed():
+def test_only_what_follows_is_weighed(monkeypatch):
+    monkeypatch.setattr(preferences, "FEW", 2)  # 5 texts in three pieces
     model, rows = sharp((0, 1)), some_rows()
-    chances = preferences.log_chances(model, rows, START)
-    assert chances.shape == (2, 5, LENGTH, 30)
+    weights, parted = preferences.weigh(model, rows, START)
+    assert weights.shape == parted.shape == (2, 5)
+    assert not parted.any()
     with torch.no_grad():
         logits = model(rows[..., :-1])
     for member in range(2):
         for row in range(5):
             places = range(START, START + LENGTH)
             paid = sum(F.cross_entropy(logits[member, row, at - 1], rows[member, row, at]) for at in places)
-            assert preferences.of_text(chances, rows)[member, row].item() == pytest.approx(-paid.item(), rel=1e-4)
+            assert weights[member, row].item() == pytest.approx(-paid.item(), rel=1e-4)
 
 
 def test_one_reference_reads_the_rows_of_all():
     reference, rows = sharp((3,)), some_rows()
-    together = preferences.log_chances(reference, rows, START)
-    assert together.shape == (2, 5, LENGTH, 30)
+    together, _ = preferences.weigh(reference, rows, START)
     for member in range(2):
-        alone = preferences.log_chances(reference, rows[member : member + 1], START)
+        alone, _ = preferences.weigh(reference, rows[member : member + 1], START)
         torch.testing.assert_close(together[member], alone[0])
 
 
 def test_divergence_is_nothing_from_oneself_and_the_mean_of_log_ratios():
     model, reference = sharp((0,)), sharp((3,))
     rows = preferences.write(model, some_rows(1, 1, START).expand(1, 4000, START), LENGTH, draws(1))
-    ours, theirs = (preferences.log_chances(one, rows, START) for one in (model, reference))
-    assert preferences.divergence(ours, ours).abs().max() < 1e-4
-    exact = preferences.divergence(ours, theirs)
-    ratio = preferences.of_text(ours, rows) - preferences.of_text(theirs, rows)
+    with torch.no_grad():
+        ours, nothing = preferences.weigh(model, rows, START, model)
+        _, exact = preferences.weigh(model, rows, START, reference)
+        theirs, _ = preferences.weigh(reference, rows, START)
+    ratio = ours - theirs
+    assert nothing.abs().max() < 1e-4
     assert exact.min() > 0
     assert exact.mean().item() == pytest.approx(ratio.mean().item(), rel=0.05)
     assert exact.std() < ratio.std()
+
+
+def test_divergence_moves_the_model_and_not_the_reference():
+    model, reference, rows = sharp((0, 1)), sharp((3,)), some_rows()
+    preferences.weigh(model, rows, START, reference)[1].sum().backward()
+    assert model.embedding.grad is not None
+    assert reference.embedding.grad is None
 
 
 def test_features_are_means_over_what_follows(monkeypatch):
@@ -111,8 +121,8 @@ def test_dpo_is_trls(tmp_path):
     rows = some_rows(2, 3)  # chosen, rejected
     rows[1, :, :START] = rows[0, :, :START]
     chosen, rejected = rows[:1], rows[1:]
-    now = [preferences.of_text(preferences.log_chances(model, one, START), one) for one in (chosen, rejected)]
-    then = [preferences.of_text(preferences.log_chances(reference, one, START), one) for one in (chosen, rejected)]
+    now = [preferences.weigh(model, one, START)[0] for one in (chosen, rejected)]
+    then = [preferences.weigh(reference, one, START)[0] for one in (chosen, rejected)]
     ours = preferences.dpo(*now, *(one.detach() for one in then), beta=0.1)
     ours.sum().backward()
 
