@@ -41,9 +41,9 @@ def write(model: Llama, beginnings: Tensor, length: int, draws: Sequence[torch.G
 def weigh(model: Llama, rows: Tensor, start: int, reference: Llama | None = None) -> tuple[Tensor, Tensor]:
     """Log-probability of what follows each beginning, and its divergence from a reference, in nats.
 
-    rows: (E, B, P + T) int -> (E, B) and (E, B). A model of one member reads the rows of all. The divergence is Kullback
-    and Leibler's, exact at each place of a text that the model wrote, summed over places: its mean over texts is the
-    divergence of the texts, with less noise than the difference of their log-probabilities. It is 0 without a
+    rows: (E, B, P + T) int -> (E, B) and (E, B). A model of one member reads the rows of all. The divergence is
+    Kullback and Leibler's, exact at each place of a text that the model wrote, summed over places: its mean over texts
+    is the divergence of the texts, with less noise than the difference of their log-probabilities. It is 0 without a
     reference. Few texts at once: their logits stay in the processor's cache, which halves the time.
     """
     told = rows[..., start:, None]
