@@ -106,7 +106,6 @@ def test_prompts_that_begin_alike_read_their_beginning_once(loaded):
     assert chat.transformers_model(*loaded, length=8)(prompts) == expected
     read = {place: shared for places, shared in chat.batches(loaded[1](prompts)["input_ids"]) for place in places}
     assert [read[place] for place in range(4)] == [9] * 4
-    assert read[4] == read[5] == 0
 
 
 def test_every_row_is_in_one_batch_that_shares_its_beginning():
