@@ -32,6 +32,7 @@ def small(project, monkeypatch):
     known = pd.DataFrame({"sheet_id": ["F1", "F2"]})
     monkeypatch.setattr(models, "load_causal_lm", load)
     monkeypatch.setattr(corpus, "service_public", lambda audience="": sheets if audience else known)
+    monkeypatch.setattr(sources, "load", lambda: {"smollm2": None})
     monkeypatch.setattr(sources, "content_hash", lambda name: name)
     for name, value in {"STEPS": 12, "BATCH": 2, "TOKENS": 8, "RATE": 0.05}.items():
         monkeypatch.setattr(updates, name, value)
