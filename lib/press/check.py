@@ -54,6 +54,7 @@ def check_notebook(notebook: Notebook, states: bool = True) -> list[Problem]:
         if cell.kind == "markdown" and "typed" not in cell.tags:
             found += [Problem(name, cell.index, "numbers", message) for message in typed_numbers(cell.source)]
     if states:
+        found += [Problem(name, cell, "names", message) for cell, message in _unwritable(notebook)]
         found += [Problem(name, None, "state", message) for message in _state(notebook)]
     return found
 
@@ -250,6 +251,27 @@ def _is_record(node: ast.AST) -> bool:
 def _first_argument(node: ast.AST) -> str | None:
     first = node.args[0] if isinstance(node, ast.Call) and node.args else None
     return first.value if isinstance(first, ast.Constant) and isinstance(first.value, str) else None
+
+
+def _unwritable(notebook: Notebook) -> Iterator[tuple[int, str]]:
+    """(cell, what is wrong) with values that the accepted result has and that no filter writes as prose asks."""
+    decides = store.deciding(notebook.slug)
+    if decides is None:
+        return
+
+    def other(slug: str) -> dict[str, Any] | None:
+        result = store.deciding(slug)
+        return result.record if result else None
+
+    context = prose.Context(decides.record, other)
+    for cell in notebook.cells:
+        for text in prose_of(cell):
+            try:
+                prose.fill(text, context, cell.lang or LANGS[0], prose.Where(notebook.path.name, cell.index))
+            except prose.UnknownName:
+                continue  # told with all names that are not known
+            except prose.ProseError as error:
+                yield cell.index, str(error).partition(", line ")[2].partition(": ")[2]
 
 
 def _names(text: str, known: list[str] | None) -> Iterator[str]:

@@ -7,7 +7,7 @@ from lib.press.accept import accept
 from lib.press.check import check_file, check_note, check_notebook, typed_numbers
 from lib.press.notebooks import load
 from lib.press.runs import run
-from tests.conftest import BODY, PARAMETERS
+from tests.conftest import BODY, PARAMETERS, accept_by_hand
 
 FIGURE = (
     "#| label: fig-mean\n#| fig-cap: {fr: La moyenne., en: The mean.}\n#| fig-alt: {fr: Un point., en: A dot.}\n"
@@ -84,6 +84,25 @@ def test_names_are_known_before_and_after_a_run(project):
     run(notebook, "quick")
     accept(notebook, "quick")
     assert rules(check_notebook(notebook)) == ["names"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ("{{ mean | signed(number, 1) }}", "signed(number, 1) }} cannot be written so"),
+        ("{{ mean | pecent }}", "unknown filter in {{ mean | pecent }}"),
+        ("{{ mean | table }}", "it is not a list of rows"),
+        ("{{ mean | percent(1) }}, {{ nothing }}", "unknown name nothing"),
+    ],
+)
+def test_what_no_filter_can_write_is_found_before_publishing(project, asked, told):
+    notebook = project.write()
+    accept_by_hand(project)
+    assert "names" not in rules(check_notebook(load(notebook)))
+    problems = check_notebook(load(project.write(prose=(f"Moyenne : {asked}.", f"Mean: {asked}."))))
+    found = [problem for problem in problems if problem.rule == "names"]
+    assert [problem.cell for problem in found] == [3, 4]
+    assert all(told in problem.message for problem in found)
 
 
 def test_names_in_captions_are_known_even_when_lines_break_in_them(project):
