@@ -26,9 +26,10 @@ site: setup
 	@echo "A complete site is in _site; reproducing its results here now (interrupt when you like)."
 	$(BIN)/guidon reproduce --new $(ONLY); status=$$?; $(BIN)/guidon publish && exit $$status
 
-# Side by side; a group (the browser's tests) keeps to one process. One by one, to debug: make test PYTEST='-n 0'
+# Side by side: what computes, what drives the browser, all the rest. One by one, to debug: make test PYTEST='-n 0'
+# OMP_WAIT_POLICY: threads that wait for one another leave the core to those they wait for.
 test: setup
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup $(PYTEST)
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup $(PYTEST)
 
 lint: setup
 	$(BIN)/ruff format --check .

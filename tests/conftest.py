@@ -28,8 +28,11 @@ BODY = [
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Downloads and notebooks first: they are the longest, and no process should end long after the others."""
+    """What downloads and computes comes first, one after the other in one process: two such would wait for cores."""
     items.sort(key=lambda item: item.get_closest_marker("network") is None)
+    for item in items:
+        if item.get_closest_marker("network") and not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group("network"))
 
 
 def cell(kind: str, source: str, number: int, tags: tuple[str, ...] = ()) -> dict[str, Any]:
