@@ -90,17 +90,18 @@ def test_a_hundred_kills_change_nothing(project, tmp_path):
     disturbed = Sweeps(tmp_path / "disturbed", tmp_path / "log")
     disturbed.start()
     killed: Counter[str] = Counter()
+    runner = False
     while killed.total() < KILLS:
-        runner = drawn.random() < 0.15  # a new runner has libraries to import before it does anything
         time.sleep(drawn.uniform(0, 7.0) if runner else drawn.uniform(0, 0.6))
         disturbed.go_on()
         assert disturbed.process is not None
         victim = psutil.Process(disturbed.process.pid) if runner else one_of(victims(disturbed.process), drawn)
-        if victim is None:  # it has started nothing yet
+        if victim is None:  # it has started nothing yet: a new runner has libraries to import before it does anything
             continue
         with contextlib.suppress(psutil.NoSuchProcess):
             victim.kill()
             killed["runner" if runner else "other"] += 1
+        runner = drawn.random() < 0.2
         disturbed.check()
     disturbed.finish()
     disturbed.check()
