@@ -11,7 +11,8 @@ from lib.press.notebooks import Notebook
 from lib.press.words import WORDS
 
 MARKS = {"holds": "✓", "fails": "✗", "mixed": "◐", "undecided": "?"}
-_CITATION = re.compile(r"\[((?:@[\w:-]+)(?:\s*;\s*@[\w:-]+)*)\](?!\()")
+_CITATION = re.compile(r"\[(@[^\[\]]+)\](?!\()")
+_CITED = re.compile(r"@([\w:-]+)(?:,\s*([^@]+))?")  # a reference, and where in it
 _MATH = re.compile(r"(?<!\\)\$\$(?P<block>.+?)\$\$|(?<!\\)\$(?P<inline>[^\s$](?:[^$\n]*[^\s$])?)\$(?!\d)", re.DOTALL)
 _CODE = re.compile(r"(^(?P<fence>`{3,}|~{3,}).*?^(?P=fence)[^\n]*$|`[^`\n]+`)", re.DOTALL | re.MULTILINE)
 
@@ -136,16 +137,24 @@ def notice(text: str) -> str:
 
 
 def cite(text: str, references: Iterable[Mapping[str, Any]], lang: str) -> str:
-    """Resolve `[@id]` into linked author and year, outside code. Raises ProseError on an unknown id."""
+    """Resolve `[@id]` and `[@id, section 2; @other]` into linked author and year, outside code.
+
+    Raises ProseError on an unknown id, and on what is written in another way.
+    """
     known = {str(one["id"]): one for one in references}
 
-    def one(key: str) -> str:
+    def one(written: str) -> str:
+        found = _CITED.fullmatch(written.strip())
+        if found is None:
+            raise prose.ProseError(f"[{written.strip()}] is not a citation such as [@id] or [@id, section 2]")
+        key, where = found.groups()
         if key not in known:
             raise prose.ProseError(f"[@{key}] is not among the references ({', '.join(known) or 'there are none'})")
-        return f"[{_authors(known[key], lang)}, {known[key]['year']}](#ref-{key})"
+        link = f"[{_authors(known[key], lang)}, {known[key]['year']}](#ref-{key})"
+        return f"{link}, {where.strip()}" if where else link
 
     def cited(match: re.Match[str]) -> str:
-        return "(" + "\u00a0; ".join(one(key.strip()[1:]) for key in match[1].split(";")) + ")"
+        return "(" + "\u00a0; ".join(one(part) for part in match[1].split(";")) + ")"
 
     return outside_code(text, lambda piece: _CITATION.sub(cited, piece))
 

@@ -205,6 +205,9 @@ REFERENCES = [
         ("[@a2020]", "([Durand, 2020](#ref-a2020))"),
         ("[@b2021]", "([Durand et Petit, 2021](#ref-b2021))"),
         ("[@c2022; @d1958]", "([Durand et al., 2022](#ref-c2022)\u00a0; [République française, 1958](#ref-d1958))"),
+        ("[@a2020, section 2]", "([Durand, 2020](#ref-a2020), section 2)"),
+        ("[@a2020, p. 3; @b2021]", "([Durand, 2020](#ref-a2020), p. 3\u00a0; [Durand et Petit, 2021](#ref-b2021))"),
+        ("[@a2020](https://example.org)", "[@a2020](https://example.org)"),
         ("`[@a2020]`", "`[@a2020]`"),
     ],
 )
@@ -215,6 +218,9 @@ def test_citations_are_resolved_outside_code(text, french):
 def test_an_unknown_citation_is_refused():
     with pytest.raises(prose.ProseError, match="nobody"):
         boxes.cite("[@nobody]", REFERENCES, "fr")
+    for wrong in ("[@a2020 section 2]", "[@a2020; b2021]", "[@a2020;]"):
+        with pytest.raises(prose.ProseError, match="is not a citation such as"):
+            boxes.cite(wrong, REFERENCES, "fr")
 
 
 def test_mathematics_become_mathml_outside_code():
