@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from lib.lab import likelihood, models
+from tests.lab.conftest import tiny_model
 
 WORDS = ["le", "chat", "dort", "sur", "un", "tapis", "rouge", "et", "bleu"]
 
@@ -12,18 +13,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 @pytest.fixture(scope="module")
 def loaded():
-    """A tiny random language model of words, and its tokenizer."""
-    from tokenizers import Tokenizer, pre_tokenizers
-    from tokenizers import models as kinds
-    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-
-    known = {word: number for number, word in enumerate(["<end>", *WORDS])}
-    tokenizer = Tokenizer(kinds.WordLevel(known, unk_token="<end>"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    torch.manual_seed(0)
-    size = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 2}
-    model = LlamaForCausalLM(LlamaConfig(vocab_size=len(known), max_position_embeddings=600, **size)).eval()
-    return model, PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<end>")
+    return tiny_model(WORDS)
 
 
 @pytest.fixture

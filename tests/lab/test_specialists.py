@@ -9,6 +9,7 @@ import torch
 
 from lib.lab import likelihood, models, niche, sources, specialists, text
 from lib.lab.training import Llama, Shape
+from tests.lab.conftest import tiny_model
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -23,18 +24,7 @@ def sentence(draw, length=40):
 
 @pytest.fixture(scope="module")
 def loaded():
-    """A tiny random language model of these words, and its tokenizer."""
-    from tokenizers import Tokenizer, pre_tokenizers
-    from tokenizers import models as kinds
-    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-
-    known = {word: number for number, word in enumerate(["<end>", "le", *NOUNS])}
-    tokenizer = Tokenizer(kinds.WordLevel(known, unk_token="<end>"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    torch.manual_seed(0)
-    size = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 2}
-    model = LlamaForCausalLM(LlamaConfig(vocab_size=len(known), max_position_embeddings=600, **size)).eval()
-    return model, PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<end>")
+    return tiny_model(["le", *NOUNS])
 
 
 @pytest.fixture
