@@ -255,15 +255,10 @@ def _first_argument(node: ast.AST) -> str | None:
 
 def _unwritable(notebook: Notebook) -> Iterator[tuple[int, str]]:
     """(cell, what is wrong) with values that the accepted result has and that no filter writes as prose asks."""
-    decides = store.deciding(notebook.slug)
-    if decides is None:
+    own = store.deciding_record(notebook.slug)
+    if own is None:
         return
-
-    def other(slug: str) -> dict[str, Any] | None:
-        result = store.deciding(slug)
-        return result.record if result else None
-
-    context = prose.Context(decides.record, other)
+    context = prose.Context(own, store.deciding_record)
     for cell in notebook.cells:
         for text in prose_of(cell):
             try:
@@ -271,7 +266,7 @@ def _unwritable(notebook: Notebook) -> Iterator[tuple[int, str]]:
             except prose.UnknownName:
                 continue  # told with all names that are not known
             except prose.ProseError as error:
-                yield cell.index, str(error).partition(", line ")[2].partition(": ")[2]
+                yield cell.index, "line " + str(error).partition(", line ")[2]
 
 
 def _names(text: str, known: list[str] | None) -> Iterator[str]:
@@ -279,8 +274,7 @@ def _names(text: str, known: list[str] | None) -> Iterator[str]:
         first = name.partition(".")[0]
         if known is None or name in known or first == "provenance":
             continue
-        other = store.deciding(first) if "." in name else None
-        context = prose.Context(other={first: other.record if other else None}.get)
+        context = prose.Context(other={first: store.deciding_record(first) if "." in name else None}.get)
         if context.find(name):
             continue
         near = difflib.get_close_matches(name, known, 3)

@@ -73,10 +73,9 @@ def known(names: Mapping[str, Any], notebook: Notebook | None) -> dict[str, Any]
 
 def _accepted(slug: str) -> dict[str, Any] | None:
     try:
-        found = store.deciding(slug)
+        return store.deciding_record(slug)
     except record.RecordError:
         return None
-    return found.record if found else None
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:

@@ -52,6 +52,12 @@ def deciding(slug: str) -> Result | None:
     return next(iter(accepted(slug).values()), None)
 
 
+def deciding_record(slug: str) -> dict[str, Any] | None:
+    """The record of the accepted result that decides, for prose that names another experiment."""
+    found = deciding(slug)
+    return found.record if found else None
+
+
 def find(text: str) -> Result:
     """A result by what a person writes: the folder of a run, `slug`, or `slug:profile`; the accepted one comes first.
 
