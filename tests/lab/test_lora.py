@@ -83,6 +83,7 @@ def test_it_computes_and_learns_as_peft_does():
                 block.parametrizations[name][0].b.zero_()
     some = rows(5)
     torch.testing.assert_close(ours(some[None])[0], theirs(some).logits, rtol=1e-4, atol=1e-4)
+    ours.zero_grad()
     ours.loss(some[None]).sum().backward()
     theirs(input_ids=some, labels=some).loss.backward()
     for number, block in enumerate(ours.blocks):

@@ -27,7 +27,7 @@ def small(project, monkeypatch):
     """Thirty sheets of the themes, thirty of another, twenty for firms: one a copy, one known already, one short."""
     public = pd.DataFrame([*sheets(0, 30, "Travail"), *sheets(100, 30, "Loisirs"), *sheets(200, 1, "")])
     firms = pd.DataFrame(sheets(300, 20, "Travail"))
-    firms.loc[0, "text"] = public.loc[0, "text"].replace("se demande", "se retire")
+    firms.loc[0, "text"] = public.loc[0, "text"] + "Merci."
     firms.loc[1, "sheet_id"] = "F100"
     firms.loc[2, "text"] = "Trop court."
     tokenizer = text.train_bpe(list(public["text"]), 300)
