@@ -15,11 +15,6 @@ MATRICES = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "dow
 SEED, THREADS = 0, 1  # fixed, so that the same text gives the same model
 
 
-def smollm2_french() -> Path:
-    """Folder of the adapter that makes `smollm2` a later model; trained the first time."""
-    return adapter("smollm2")
-
-
 def load_updated(name: str) -> tuple[Any, Any]:
     """(model, tokenizer) as `models.load_causal_lm` gives them, the updates added into the weights."""
     from peft import PeftModel
@@ -29,7 +24,7 @@ def load_updated(name: str) -> tuple[Any, Any]:
 
 
 def adapter(name: str) -> Path:
-    """Folder of the adapter of a model of data/sources.toml, or of a hub id."""
+    """Folder of the adapter of a model of data/sources.toml, or of a hub id; trained the first time, two minutes."""
     pinned = sources.content_hash(name) if name in sources.load() else models.hub_folder(name).name
     inputs = {name: pinned, "service-public": sources.content_hash("service-public")}
     params = {"steps": STEPS, "batch": BATCH, "tokens": TOKENS, "rank": RANK, "rate": RATE, "seed": SEED}

@@ -57,7 +57,7 @@ def test_an_updated_model_pays_less_for_what_it_read_and_is_the_same_twice(small
 
 
 def test_an_adapter_is_trained_once(small, monkeypatch):
-    first = updates.smollm2_french()
+    first = updates.adapter("smollm2")
     monkeypatch.setattr(updates, "_write", None)
-    assert updates.smollm2_french() == first
+    assert updates.adapter("smollm2") == first
     assert (first / "adapter_model.safetensors").is_file()
