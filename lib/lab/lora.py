@@ -14,7 +14,6 @@ from lib.lab.training import Llama
 
 MATRICES = ("qkv", "out", "gate_up", "down")  # of each block: all but embeddings and norms
 SCALE = 2.0  # what A B is multiplied by: peft's lora_alpha / r, at its usual value
-Weights = dict[str, Tensor]
 
 
 class _LowRank(nn.Module):

@@ -9,10 +9,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
 from safetensors.torch import load_file, save_file
 
-from lib.lab import base, cache, corpus, sources, text, themes, training
+from lib.lab import base, cache, corpus, models, sources, text, themes, training
 from lib.lab.training import Llama, Recipe
 
 if TYPE_CHECKING:
@@ -63,10 +62,8 @@ def other_sheets() -> list[str]:
 
 
 def _write(path: Path) -> None:
-    before = torch.get_num_threads()
-    torch.set_num_threads(base.THREADS)
     rows = training.pack(text.encode(text.load_bpe(base.SHAPE.vocabulary), other_sheets()), base.SHAPE.context)
     model = base.load_law_model()
-    training.train(model, training.batches([rows], RECIPE.batch, (0,)), RECIPE, label="reading other sheets, once")
-    torch.set_num_threads(before)
+    with models.threads(base.THREADS):
+        training.train(model, training.batches([rows], RECIPE.batch, (0,)), RECIPE, label="reading other sheets, once")
     save_file(model.state_dict(), path)

@@ -70,10 +70,7 @@ def train(model: Any, data: Any) -> Any:
 
 
 def _write(name: str, folder: Path) -> None:
-    import torch
-
     model, tokenizer = models.load_causal_lm(name)
-    before = torch.get_num_threads()
-    seed_everything(SEED, threads=THREADS)
-    train(model, rows(tokenizer, STEPS * BATCH)).save_pretrained(str(folder))
-    torch.set_num_threads(before)
+    with models.threads(THREADS):
+        seed_everything(SEED, threads=THREADS)
+        train(model, rows(tokenizer, STEPS * BATCH)).save_pretrained(str(folder))
