@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
-from lib.lab import cache, corpus, sources, text, training
+from lib.lab import cache, corpus, models, sources, text, training
 from lib.lab.training import Llama, Recipe, Shape
 
 SHAPE = Shape()
@@ -28,9 +28,13 @@ def law_model() -> Path:
 
 def load_law_model(members: int = 1) -> Llama:
     """The base model, as many times as there are members, each to be trained further on its own."""
+    return read(law_model(), members)
+
+
+def read(file: Path, members: int) -> Llama:
+    """A model of this shape from the file of one member, as many times as there are members."""
     model = Llama(SHAPE, range(members))
-    weights = load_file(law_model())
-    model.load_state_dict({name: one.expand(members, -1, -1).clone() for name, one in weights.items()})
+    model.load_state_dict({name: one.expand(members, -1, -1).clone() for name, one in load_file(file).items()})
     return model
 
 
@@ -41,10 +45,7 @@ def law_rows() -> torch.Tensor:
 
 
 def _write(path: Path) -> None:
-    before = torch.get_num_threads()
-    torch.set_num_threads(THREADS)
-    model = Llama(SHAPE, (0,))
-    data = training.batches([law_rows()], RECIPE.batch, (0,))
-    training.train(model, data, RECIPE, label="training the base model on the Code du travail, once")
-    torch.set_num_threads(before)
+    model, data = Llama(SHAPE, (0,)), training.batches([law_rows()], RECIPE.batch, (0,))
+    with models.threads(THREADS):
+        training.train(model, data, RECIPE, label="training the base model on the Code du travail, once")
     save_file(model.state_dict(), path)

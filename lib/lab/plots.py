@@ -92,7 +92,7 @@ def table(
 
 def number(value: float, lang: str, decimals: int = 0, percent: bool = False) -> str:
     """A number as the language writes it, for text inside a figure: 1 234,5 or 1,234.5; 12 % or 12%."""
-    text = f"{100 * value if percent else value:.{decimals}f}".replace("-", MINUS) + "%" * percent
+    text = f"{100 * value if percent else value:z.{decimals}f}".replace("-", MINUS) + "%" * percent
     return typeset(text, lang)
 
 

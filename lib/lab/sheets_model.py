@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from lib.lab import base, cache, corpus, models, sources, text, themes, training
 from lib.lab.training import Llama, Recipe
@@ -31,10 +31,7 @@ def sheets_model() -> Path:
 
 def load_sheets_model(members: int = 1) -> Llama:
     """The model, as many times as there are members, each to be trained further on its own."""
-    model = Llama(base.SHAPE, range(members))
-    weights = load_file(sheets_model())
-    model.load_state_dict({name: one.expand(members, -1, -1).clone() for name, one in weights.items()})
-    return model
+    return base.read(sheets_model(), members)
 
 
 def theme_sheets() -> "pd.DataFrame":

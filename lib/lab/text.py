@@ -19,13 +19,12 @@ from lib.lab import cache, corpus, sources
 
 END = "<|end|>"  # token 0: ends a document and begins a passage
 _WORD = re.compile(r"[^\W\d_]+")
-_SPACE = re.compile(r"\s+")
 _SAME = str.maketrans({"\u2019": "'", "\u02bc": "'", "\u2013": "-", "\u2014": "-", "\u2011": "-", "\u00ad": None})
 
 
 def normalize(text: str) -> str:
     """One spelling for what is written several ways: NFC, one space, straight apostrophes, short dashes."""
-    return _SPACE.sub(" ", unicodedata.normalize("NFC", text).translate(_SAME)).strip()
+    return " ".join(unicodedata.normalize("NFC", text).translate(_SAME).split())
 
 
 def words(text: str) -> list[str]:

@@ -38,6 +38,7 @@ def vector(text, query=False):
 def encoder(project, monkeypatch):
     fake = FakeEncoder()
     monkeypatch.setattr(models, "sentence_encoder", lambda name: fake)
+    monkeypatch.setattr(models, "_lengths", lambda name, texts: [len(text) for text in texts])
     monkeypatch.setattr(models, "hub_folder", lambda name: paths.root() / f"commit-of-{name.replace('/', '-')}")
     return fake
 
@@ -74,7 +75,7 @@ def test_another_text_order_model_side_or_revision_is_computed_anew(encoder, mon
 @given(texts=st.lists(st.text(max_size=12), min_size=1, max_size=20), chunk=st.integers(1, 7))
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_vectors_come_in_the_order_of_the_texts_and_like_lengths_go_together(encoder, monkeypatch, texts, chunk):
-    monkeypatch.setattr(models, "CHUNK", chunk)
+    monkeypatch.setattr(models, "BATCH", chunk)
     encoder.batches.clear()
     found = models._embed("owner/tiny", texts, False)
     assert np.array_equal(found, np.stack([vector(text) for text in texts]))  # a loop as the oracle
@@ -97,7 +98,7 @@ def test_a_failure_half_way_keeps_nothing(encoder, monkeypatch):
             raise RuntimeError("no more")
         return encoder(texts, query)
 
-    monkeypatch.setattr(models, "CHUNK", 1)
+    monkeypatch.setattr(models, "BATCH", 1)
     with monkeypatch.context() as patched:
         patched.setattr(models, "sentence_encoder", lambda name: failing)
         with pytest.raises(RuntimeError, match="no more"):

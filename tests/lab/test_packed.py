@@ -245,12 +245,12 @@ def test_the_search_keeps_what_sheets_cite(monkeypatch):
 def test_the_experiment_s_vectors_are_those_of_its_versions(monkeypatch):
     made = []
     monkeypatch.setattr(packed, "law_search", lambda: (["q"], ["p"], [], []))
-    monkeypatch.setattr(packed, "embed", lambda version, texts, run, batch=32: made.append((version, run, batch)))
+    monkeypatch.setattr(packed, "embed", lambda version, texts, run, batch=packed.BATCH: made.append((version, run, batch)))
     packed.embeddings()
-    assert len(made) == 2 * 18
-    assert made.count((Version(), "unfolded", 32)) == 2
+    assert len(made) == 2 * 15
+    assert made.count((Version(), "unfolded", packed.BATCH)) == 2
     assert (Version(8), "kernel", 1) in made
-    assert len(set(made)) == 18
+    assert len(set(made)) == 15
 
 
 def test_what_a_process_of_its_own_does(small, tmp_path):

@@ -110,6 +110,7 @@ def test_the_style_has_a_marker_for_each_colour():
         (1234.5, {"decimals": 1}, "1\u202f234,5", "1,234.5"),
         (1234567, {}, "1\u202f234\u202f567", "1,234,567"),
         (-0.25, {"decimals": 2}, "\u22120,25", "\u22120.25"),
+        (-0.04, {"decimals": 1}, "0,0", "0.0"),
         (0.125, {"decimals": 1, "percent": True}, "12,5\u00a0%", "12.5%"),
         (12, {"percent": True}, "1\u202f200\u00a0%", "1,200%"),
         (math.nan, {}, "nan", "nan"),
@@ -124,7 +125,7 @@ def test_numbers_are_written_as_the_language_does(value, options, fr, en):
 @given(st.floats(), st.integers(0, 6), st.booleans())
 def test_any_number_can_be_written(value, decimals, percent):
     fr, en = (plots.number(value, lang, decimals, percent) for lang in ("fr", "en"))
-    plain = f"{100 * value if percent else value:.{decimals}f}" + "%" * percent
+    plain = f"{100 * value if percent else value:z.{decimals}f}" + "%" * percent
     assert en.replace(",", "").replace("\u2212", "-") == plain
     if "n" in plain:  # nan or inf
         return
