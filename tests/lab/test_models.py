@@ -107,6 +107,33 @@ def test_a_failure_half_way_keeps_nothing(encoder, monkeypatch):
     assert models.embed("owner/tiny", ["un", "deux", "trois"], "texts").shape == (3, WIDTH)
 
 
+def test_texts_are_told_apart_by_their_tokens_or_their_characters(monkeypatch):
+    def cut(texts, verbose):
+        return {"input_ids": [text.split() for text in texts]}
+
+    monkeypatch.setattr(models, "load_tokenizer", lambda name: cut)
+    assert models._lengths("owner/tiny", ["un mot", "anticonstitutionnellement"]) == [2, 1]
+    assert models._lengths("e5", ["un mot", "anticonstitutionnellement"]) == [6, 25]
+
+
+def test_a_gguf_is_parsed_once_however_often_it_is_asked_for(monkeypatch):
+    import gguf
+
+    parsed = []
+
+    def plain(path):
+        parsed.append(path)
+        return object()
+
+    monkeypatch.setattr(gguf, "GGUFReader", plain)
+    with pytest.raises(ZeroDivisionError), models._one_reader():
+        assert gguf.GGUFReader("a.gguf") is gguf.GGUFReader(Path("a.gguf"))
+        gguf.GGUFReader("b.gguf")
+        raise ZeroDivisionError
+    assert parsed == ["a.gguf", "b.gguf"]
+    assert gguf.GGUFReader is plain
+
+
 def test_threads_are_fixed_while_embedding_and_then_as_before(monkeypatch):
     before = torch.get_num_threads()
     for variable in (None, "7"):

@@ -245,7 +245,9 @@ def test_the_search_keeps_what_sheets_cite(monkeypatch):
 def test_the_experiment_s_vectors_are_those_of_its_versions(monkeypatch):
     made = []
     monkeypatch.setattr(packed, "law_search", lambda: (["q"], ["p"], [], []))
-    monkeypatch.setattr(packed, "embed", lambda version, texts, run, batch=packed.BATCH: made.append((version, run, batch)))
+    monkeypatch.setattr(
+        packed, "embed", lambda version, texts, run, batch=packed.BATCH: made.append((version, run, batch))
+    )
     packed.embeddings()
     assert len(made) == 2 * 15
     assert made.count((Version(), "unfolded", packed.BATCH)) == 2
