@@ -46,6 +46,23 @@ def ask(kept: dict[str, dict[str, Any]], name: str, prompts: Sequence[str], open
     return len(missing)
 
 
+def ask_draws(
+    kept: dict[str, dict[str, Any]], name: str, prompts: Sequence[str], draws: int, open_model: Open = chat.open_model
+) -> int:
+    """Complete what is kept with as many drawn answers to each prompt; how many answers had to be drawn.
+
+    An answer is then a list of texts. Fewer draws than are kept change nothing; more of them are drawn from the first.
+    """
+    one = kept.setdefault(name, {"made_by": made_by(), "seconds": 0, "answers": {}})
+    short = [prompt for prompt in dict.fromkeys(prompts) if len(one["answers"].get(key(prompt), ())) < draws]
+    if short:
+        start = time.monotonic()
+        said = open_model(name)([prompt for prompt in short for _ in range(draws)])
+        one["answers"] |= {key(prompt): said[at * draws : (at + 1) * draws] for at, prompt in enumerate(short)}
+        one["seconds"] += round(time.monotonic() - start)
+    return len(short) * draws
+
+
 def look_up(kept: dict[str, dict[str, Any]], name: str, prompts: Sequence[str]) -> list[str]:
     """This model's kept answers. Raises KeyError when one is missing."""
     return [kept[name]["answers"][key(prompt)] for prompt in prompts]

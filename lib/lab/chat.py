@@ -2,29 +2,35 @@
 
 A name is `smollm2`, `gemma` or a hub id such as `owner/name`, run here by transformers; `smollm2+french` is the same
 after the updates of `lib.lab.updates`; with rounded weights after an "@" (`smollm2@bfloat16`, `smollm2@int8`,
-`smollm2@int4`). Or an address and a model, `https://host/v1#model`, for anything that speaks OpenAI's chat
-completions: llama.cpp, vLLM, Ollama, a hosted service.
+`smollm2@int4`); with drawn answers after a "~", at that temperature (`smollm2~0.7`, `smollm2@int4~1`). Or an address
+and a model, `https://host/v1#model`, for anything that speaks OpenAI's chat completions: llama.cpp, vLLM, Ollama, a
+hosted service.
 """
 
 import json
+import math
 import os
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from lib.lab import models, progress, updates
+from lib.lab.normalize import digest
 from lib.lab.packed import Version, fold, unfold
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
 
 Model = Callable[[Sequence[str]], list[str]]  # prompts -> what the model adds to each, up to the first line's end
 LENGTH = 24  # tokens of an answer: a line of a few words
 AT_ONCE = 48  # prompts of a batch: read and continued together, more of them gain little
+DRAWN = "~"  # before the temperature at which answers are drawn
 PRECISIONS = {"float32": None, "bfloat16": None, "int8": Version(8), "int4": Version(4, 64)}  # int4: 64 share a scale
 UPDATED = "+french"  # ends the name of a model after the updates of lib.lab.updates
 KEY = "OPENAI_API_KEY"  # where an endpoint's key is looked for; never written anywhere
@@ -36,13 +42,15 @@ class ModelError(ValueError):
 
 
 def open_model(name: str, length: int = LENGTH) -> Model:
-    """The model of this name; its answers are the likeliest ones (no drawing), `length` tokens at most.
+    """The model of this name; its answers are the likeliest ones, or drawn, `length` tokens at most.
 
-    Raises ModelError, or SourceError when the weights cannot be had.
+    A prompt given several times has as many drawn answers; those of a local model are the same at each call. Raises
+    ModelError, or SourceError when the weights cannot be had.
     """
-    if "://" in name:
-        return _endpoint(name, length)
-    known, _, precision = name.partition("@")
+    plain, temperature = _temperature(name)
+    if "://" in plain:
+        return _endpoint(plain, length, temperature)
+    known, _, precision = plain.partition("@")
     if precision not in ("", *PRECISIONS):
         raise ModelError(f"{name}: the precision after @ is one of {', '.join(PRECISIONS)}")
     if known.endswith(UPDATED):
@@ -50,7 +58,21 @@ def open_model(name: str, length: int = LENGTH) -> Model:
     else:
         model, tokenizer = models.load_causal_lm(known)
     round_weights(model, precision or "float32")
-    return transformers_model(model, tokenizer, length, name)
+    return transformers_model(model, tokenizer, length, name, temperature)
+
+
+def _temperature(name: str) -> tuple[str, float]:
+    """A name without its temperature, and the temperature: 0 when none is said."""
+    plain, mark, said = name.rpartition(DRAWN)
+    if not mark or "/" in said:  # an address may hold the mark
+        return name, 0.0
+    try:
+        found = float(said)
+    except ValueError:
+        found = math.nan
+    if not 0 < found < math.inf:
+        raise ModelError(f"{name}: after {DRAWN} stands a temperature above 0")
+    return plain, found
 
 
 def round_weights(model: Any, precision: str) -> None:
@@ -78,25 +100,43 @@ def round_weights(model: Any, precision: str) -> None:
                     some.copy_(unfold(fold(some, chosen), chosen.bits))
 
 
-def transformers_model(model: Any, tokenizer: Any, length: int = LENGTH, name: str = "a model") -> Model:
-    """A causal language model of transformers as such a function.
+def transformers_model(
+    model: Any, tokenizer: Any, length: int = LENGTH, name: str = "a model", temperature: float = 0.0
+) -> Model:
+    """A causal language model of transformers as such a function; temperature: 0 takes the likeliest token.
 
-    Prompts that begin alike are answered together, and their beginning is read once.
+    Prompts that begin alike are answered together, and their beginning is read once. What is drawn hangs on the prompt
+    and on how many times it came before, not on its neighbours.
     """
     import torch
 
     def answer(prompts: Sequence[str]) -> list[str]:
         rows = tokenizer(list(prompts))["input_ids"] if prompts else []
         said = [""] * len(rows)
+        dice = uniform(prompts, length) if temperature else None
         with torch.inference_mode(), progress.bar(f"asking {name}", len(rows)) as advance:
             for places, shared in batches(rows):
-                written = _continue(model, tokenizer, [rows[place] for place in places], shared, length)
+                some = [rows[place] for place in places]
+                drawn = (temperature, dice[places]) if dice is not None else None
+                written = _continue(model, tokenizer, some, shared, length, drawn)
                 for place, text in zip(places, written, strict=True):
                     said[place] = first_line(text)
                 advance(len(places))
         return said
 
     return answer
+
+
+def uniform(prompts: Sequence[str], length: int) -> "np.ndarray":
+    """Numbers in [0, 1) that draw each answer's tokens, (N, length): others each time a prompt comes again."""
+    import numpy as np
+
+    times: Counter[str] = Counter()
+    found = np.empty((len(prompts), length))
+    for place, prompt in enumerate(prompts):
+        found[place] = np.random.default_rng([int(digest(prompt)[:16], 16), times[prompt]]).random(length)
+        times[prompt] += 1
+    return found
 
 
 def batches(rows: list[list[int]]) -> Iterator[tuple[list[int], int]]:
@@ -120,8 +160,14 @@ def batches(rows: list[list[int]]) -> Iterator[tuple[list[int], int]]:
         start += size
 
 
-def _continue(model: Any, tokenizer: Any, rows: Sequence[list[int]], shared: int, length: int) -> list[str]:
-    """The likeliest continuation of each row, token by token, until it has a whole line or ends."""
+def _continue(
+    model: Any, tokenizer: Any, rows: Sequence[list[int]], shared: int, length: int,
+    drawn: "tuple[float, np.ndarray] | None" = None,
+) -> list[str]:  # fmt: skip
+    """Continue each row, token by token, until it has a whole line or ends.
+
+    drawn: the temperature, and numbers in [0, 1) (B, length) that draw the tokens; without it, the likeliest ones.
+    """
     import torch
     from transformers import DynamicCache
 
@@ -135,10 +181,11 @@ def _continue(model: Any, tokenizer: Any, rows: Sequence[list[int]], shared: int
     mask = torch.tensor([[1] * shared + [0] * gap + [1] * (longest - gap) for gap in gaps])  # (B, shared + T)
     said: list[list[int]] = [[] for _ in rows]
     going = list(range(len(rows)))
-    for _ in range(length):
+    for step in range(length):
         at = (mask.cumsum(1) - 1).clamp(min=0)[:, -ids.shape[1] :]
         states = read(input_ids=ids, attention_mask=mask, position_ids=at, cache=cache, use_cache=True)
-        best = _logits(model, states.last_hidden_state[:, -1]).argmax(-1)  # (B,)
+        logits = _logits(model, states.last_hidden_state[:, -1])  # (B, V)
+        best = logits.argmax(-1) if drawn is None else _draw(logits / drawn[0], drawn[1][going, step])  # (B,)
         kept = []
         for place, (row, token) in enumerate(zip(going, best.tolist(), strict=True)):
             said[row].append(token)
@@ -151,6 +198,15 @@ def _continue(model: Any, tokenizer: Any, rows: Sequence[list[int]], shared: int
         going = [going[place] for place in kept]
         ids, mask = best[kept, None], torch.cat([mask[kept], mask.new_ones(len(kept), 1)], dim=1)
     return tokenizer.batch_decode(said, skip_special_tokens=True)
+
+
+def _draw(logits: "torch.Tensor", numbers: "np.ndarray") -> "torch.Tensor":
+    """Tokens (B,) where the cumulated probabilities (B, V) pass the numbers (B,)."""
+    import torch
+
+    cumulated = logits.double().softmax(-1).cumsum(-1)
+    wanted = torch.from_numpy(numbers)[:, None] * cumulated[:, -1:]
+    return torch.searchsorted(cumulated, wanted, right=True)[:, 0].clamp(max=logits.shape[-1] - 1)
 
 
 def _logits(model: Any, states: "torch.Tensor") -> "torch.Tensor":
@@ -167,7 +223,7 @@ def first_line(text: str) -> str:
     return next((line.strip() for line in text.split("\n") if line.strip()), "")
 
 
-def _endpoint(name: str, length: int) -> Model:
+def _endpoint(name: str, length: int, temperature: float) -> Model:
     """Chat completions at an address; a few calls side by side, tried again when the service is busy."""
     address, _, known = name.partition("#")
     parts, key = urllib.parse.urlsplit(address), os.environ.get(KEY)
@@ -178,7 +234,7 @@ def _endpoint(name: str, length: int) -> Model:
     headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
 
     def one(prompt: str) -> str:
-        asked = {"model": known, "messages": [{"role": "user", "content": prompt}], "temperature": 0}
+        asked = {"model": known, "messages": [{"role": "user", "content": prompt}], "temperature": temperature}
         body = json.dumps(asked | {"max_tokens": length}).encode()
         request = urllib.request.Request(address.rstrip("/") + "/chat/completions", body, headers)
         return first_line(_call(request, name))

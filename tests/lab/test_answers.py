@@ -71,3 +71,24 @@ def test_another_file_is_said(tmp_path, content):
     path.write_bytes(content)
     with pytest.raises(ValueError, match="does not hold answers"):
         answers.read(path)
+
+
+def test_draws_are_kept_in_order_and_completed(tmp_path):
+    seen = []
+
+    def open_model(name):
+        def model(prompts):
+            seen.append(list(prompts))
+            return [f"{prompt} {prompts[:at].count(prompt)}" for at, prompt in enumerate(prompts)]
+
+        return model
+
+    kept = {}
+    assert answers.ask_draws(kept, "loud", ["a", "b", "a"], 2, open_model) == 4
+    assert seen == [["a", "a", "b", "b"]]
+    assert answers.look_up(kept, "loud", ["b", "a"]) == [["b 0", "b 1"], ["a 0", "a 1"]]
+    assert answers.ask_draws(kept, "loud", ["b"], 1, open_model) == 0  # fewer than are kept
+    assert answers.ask_draws(kept, "loud", ["a", "c"], 3, open_model) == 6
+    assert answers.look_up(kept, "loud", ["a", "b"]) == [["a 0", "a 1", "a 2"], ["b 0", "b 1"]]
+    answers.write(kept, tmp_path / "kept.jsonl.gz")
+    assert answers.read(tmp_path / "kept.jsonl.gz") == kept

@@ -215,3 +215,42 @@ def test_a_key_does_not_travel_in_the_clear(monkeypatch):
     with pytest.raises(chat.ModelError, match="only travels over https") as raised:
         chat.open_model("http://example.org/v1#small")
     assert "secret" not in str(raised.value)
+
+
+def test_drawn_answers_hang_on_their_prompt_not_on_their_neighbours(loaded):
+    model = chat.transformers_model(*loaded, length=6, temperature=3.0)
+    prompts = ["le chat dort", "le chien", "le chat dort", "le chat"]
+    together = model(prompts)
+    assert together == model(prompts)
+    assert together[0] != together[2]  # the same prompt again is another draw
+    assert model(["le chat", "le chat dort", "le chat dort"]) == [together[3], together[0], together[2]]
+    assert together != chat.transformers_model(*loaded, length=6)(prompts)
+
+
+def test_a_cold_draw_is_the_likeliest_answer(loaded):
+    prompts = ["le chat dort", "le chien"]
+    cold = chat.transformers_model(*loaded, length=6, temperature=1e-4)
+    assert cold(prompts) == chat.transformers_model(*loaded, length=6)(prompts)
+
+
+def test_tokens_are_drawn_as_often_as_they_are_likely():
+    import numpy as np
+    import torch
+
+    wanted = torch.tensor([0.5, 0.25, 0.0, 0.25])
+    numbers = (np.arange(4000) + 0.5) / 4000
+    found = chat._draw(wanted.log().expand(4000, 4), numbers)
+    assert np.bincount(found.numpy(), minlength=4).tolist() == [2000, 1000, 0, 1000]
+    assert chat._draw(torch.zeros(1, 4), np.array([np.nextafter(1, 0)])).tolist() == [3]
+
+
+@pytest.mark.parametrize("said", ["", "hot", "0", "-1", "nan", "inf"])
+def test_a_temperature_that_is_none_is_said(said):
+    with pytest.raises(chat.ModelError, match="stands a temperature above 0"):
+        chat.open_model(f"smollm2~{said}")
+
+
+def test_an_endpoint_is_told_the_temperature(service):
+    assert chat.open_model(f"{service.name}~0.7")(["un"]) == ["UN"]
+    assert [body["temperature"] for _, _, body in service.calls] == [0.7]
+    assert chat._temperature("http://host/~me/v1#small") == ("http://host/~me/v1#small", 0.0)
