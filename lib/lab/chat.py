@@ -31,6 +31,7 @@ Model = Callable[[Sequence[str]], list[str]]  # prompts -> what the model adds t
 LENGTH = 24  # tokens of an answer: a line of a few words
 AT_ONCE = 48  # prompts of a batch: read and continued together, more of them gain little
 DRAWN = "~"  # before the temperature at which answers are drawn
+STEP = 16  # tokens read in the time of one step of writing, which goes through all the weights for one token a row
 PRECISIONS = {"float32": None, "bfloat16": None, "int8": Version(8), "int4": Version(4, 64)}  # int4: 64 share a scale
 UPDATED = "+french"  # ends the name of a model after the updates of lib.lab.updates
 KEY = "OPENAI_API_KEY"  # where an endpoint's key is looked for; never written anywhere
@@ -115,7 +116,7 @@ def transformers_model(
         said = [""] * len(rows)
         dice = uniform(prompts, length) if temperature else None
         with torch.inference_mode(), progress.bar(f"asking {name}", len(rows)) as advance:
-            for places, shared in batches(rows):
+            for places, shared in batches(rows, STEP * length):
                 some = [rows[place] for place in places]
                 drawn = (temperature, dice[places]) if dice is not None else None
                 written = _continue(model, tokenizer, some, shared, length, drawn)
@@ -139,10 +140,11 @@ def uniform(prompts: Sequence[str], length: int) -> "np.ndarray":
     return found
 
 
-def batches(rows: list[list[int]]) -> Iterator[tuple[list[int], int]]:
+def batches(rows: list[list[int]], own: int = 0) -> Iterator[tuple[list[int], int]]:
     """Places of rows to read together, and how many first tokens they share, at least one less than each has.
 
-    A row joins a batch unless reading it apart would take fewer tokens, what is shared being read once.
+    A row joins a batch unless reading it apart would take fewer tokens, what is shared being read once. own: what a
+    batch of one's own costs beside, in tokens read.
     """
     order = sorted(range(len(rows)), key=lambda place: rows[place])
     start = 0
@@ -153,7 +155,7 @@ def batches(rows: list[list[int]]) -> Iterator[tuple[list[int], int]]:
             alike = next((at for at, (one, other) in enumerate(zip(first, row, strict=False)) if one != other), None)
             less = min(shared, len(row) - 1, len(first) if alike is None else alike)
             more = max(longest, len(row))
-            if less + (size + 1) * (more - less) > shared + size * (longest - shared) + len(row):
+            if less + (size + 1) * (more - less) > shared + size * (longest - shared) + len(row) + own:
                 break
             size, shared, longest = size + 1, less, more
         yield order[start : start + size], shared
