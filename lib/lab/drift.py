@@ -14,7 +14,8 @@ Statistic = Callable[[np.ndarray], np.ndarray]  # (R, T) daily values -> (R, T),
 def cusum(values: np.ndarray, mean: float | np.ndarray, slack: float, falls: bool = True) -> np.ndarray:
     """Page's cumulative sum of what exceeds the mean by more than the slack, never below 0: (R, T) from (R, T).
 
-    mean: one for all streams, or (R, 1). slack: half the change one wants to see soon, in the unit of the values. falls: watch for lower values. Page 1954.
+    mean: one for all streams, or (R, 1). slack: half the change one wants to see soon, in the unit of the values.
+    falls: watch for lower values. Page 1954.
     """
     steps = (mean - values if falls else values - mean) - slack
     total = steps.cumsum(axis=1)
