@@ -74,7 +74,9 @@ OPEN = (  # canonical names of models whose weights can be downloaded, whatever 
     r"minimax-(m|text)|llama|code-llama|codellama|phi|granite|nemotron|dbrx|mpt|ernie-4-5|sarvam-m|seed-oss)"
 )
 PLACES = "us-gov|us|eu|apac|au|jp|ca|global"
-VENDORS = "ai21|amazon|anthropic|cohere|deepseek|google|meta|minimax|mistral|moonshotai|moonshot|nvidia|openai|qwen|writer|zai"
+VENDORS = (
+    "ai21|amazon|anthropic|cohere|deepseek|google|meta|minimax|mistral|moonshot(?:ai)?|nvidia|openai|qwen|writer|zai"
+)
 OPENAI_YEARS = date(2024, 4, 8)  # from the next day on, OpenAI writes the year of a model; before, never
 SELLERS = "meta|databricks|snowflake|nvidia|amazon|anthropic|openai|labs|xai|zai|alibaba|google"
 DROPPED = {  # words that name an alias, a format, or a way of being served, never another model
@@ -122,7 +124,7 @@ def read(name: str, seen: date) -> Release:
     """
     spelled = _bare(name)
     first, last, without, year_said = _dated(spelled, seen)
-    model = _canonical(without)
+    model = _canonical(without) or name.lower()
     who = maker(model)
     if who == "OpenAI" and first and not year_said and seen > OPENAI_YEARS:
         return read(name, OPENAI_YEARS)

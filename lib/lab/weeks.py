@@ -4,7 +4,7 @@ Knows windows of weeks and lags; knows nothing of what happened in them.
 """
 
 import heapq
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -36,19 +36,23 @@ def most_covered(known: Iterable[int], windows: Iterable[tuple[int, int]], n_wee
 
 
 def drawn_days(
-    seen: ArrayLike, decks: Sequence[ArrayLike], rng: np.random.Generator, low: ArrayLike, high: ArrayLike
+    seen: ArrayLike, decks: Mapping[int, ArrayLike], rng: np.random.Generator, low: ArrayLike, high: ArrayLike
 ) -> np.ndarray:
     """Days drawn for events of unknown day: (N,) int.
 
-    seen: (N,) day at which each was first seen; decks: N arrays of lags (days from event to sight) of like events whose
-    day is known; a lag is drawn between theirs, by the quantile of a uniform draw. low, high: (N,) first and last day
-    where those are known, NaN else; then the day is drawn between them.
+    seen: (N,) int, the day each was first seen; decks: by such a day, lags (days from event to sight) of events whose
+    day is known; a lag is drawn between those of the deck, or of all decks where there is none for the day. low, high:
+    (N,) first and last day of an event where those are known, NaN else; then the day is drawn between them.
     """
-    uniform = rng.random(len(decks))
+    days = np.asarray(seen, dtype=int)
     first, last = np.asarray(low, dtype=float), np.asarray(high, dtype=float)
-    lags = np.array([np.quantile(np.asarray(deck), share) for deck, share in zip(decks, uniform, strict=True)])
+    uniform = rng.random(len(days))
+    everything = np.concatenate([np.asarray(deck, dtype=float) for deck in decks.values()])
+    lags = np.zeros(len(days))
+    for day in np.unique(days):
+        lags[days == day] = np.quantile(np.asarray(decks.get(int(day), everything)), uniform[days == day])
     within = np.floor(first + uniform * (last - first + 1))
-    return np.where(np.isnan(first), np.rint(np.asarray(seen, dtype=float) - lags), within).astype(int)
+    return np.where(np.isnan(first), np.rint(days - lags), within).astype(int)
 
 
 def share_covered(days: ArrayLike, n_weeks: int, known: Iterable[int] = ()) -> float:

@@ -3,7 +3,6 @@
 from itertools import product
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -32,14 +31,16 @@ def test_an_event_goes_where_only_it_can():
 def test_days_are_drawn_between_the_lags_of_the_deck_or_in_the_known_span():
     rng = np.random.default_rng(0)
     deck = np.array([3.0, 10.0])
-    days = weeks.drawn_days([100] * 400, [deck] * 400, rng, [np.nan] * 200 + [5] * 200, [np.nan] * 200 + [9] * 200)
+    known = [np.nan] * 200
+    days = weeks.drawn_days([100] * 400, {100: deck}, rng, known + [5] * 200, known + [9] * 200)
     assert sorted(np.unique(days[:200])) == [*range(90, 98)]
     assert sorted(np.unique(days[200:])) == [5, 6, 7, 8, 9]
 
 
-def test_a_deck_for_each_event():
-    with pytest.raises(ValueError, match="broadcast"):
-        weeks.drawn_days([1, 2, 3], [np.array([1.0])] * 2, np.random.default_rng(0), [np.nan] * 2, [np.nan] * 2)
+def test_without_a_deck_for_its_day_an_event_takes_the_lags_of_all():
+    unknown = [np.nan] * 300
+    days = weeks.drawn_days([50] * 300, {10: [1.0], 20: [4.0]}, np.random.default_rng(0), unknown, unknown)
+    assert sorted(np.unique(days)) == [46, 47, 48, 49]
 
 
 def test_share_counts_each_week_once_and_none_outside():
