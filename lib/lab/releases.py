@@ -71,7 +71,7 @@ OPEN = (  # canonical names of models whose weights can be downloaded, whatever 
     r"(gpt-oss|gemma|codegemma|open-|mixtral|mistral-(7b|nemo|8x)|mistral-small-(24b|3)|ministral-(3|8b)|devstral-small|"
     r"magistral-small|pixtral-12b|codestral-(22b|mamba)|grok-(1|2)$|deepseek|jamba|aya|c4ai|command-r|"
     r"qwen-(\d+-)*(\d+b|next|vl-\d+b|coder-\d+b|coder-next|omni-\d+b)|qwq-32b|code-qwen|kimi-k2|glm-(4-5|4-6|4-7|5|4-32b|4-9b)|"
-    r"minimax-(m|text)|llama|code-llama|codellama|phi|granite|nemotron|dbrx|mpt|ernie-4-5|sarvam-m|seed-oss)"
+    r"minimax-(m|text)|llama(?!-3-1-sonar)|code-llama|codellama|phi|granite|nemotron|dbrx|mpt|ernie-4-5|sarvam-m|seed-oss)"
 )
 PLACES = "us-gov|us|eu|apac|au|jp|ca|global"
 VENDORS = (
