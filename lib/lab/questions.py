@@ -7,6 +7,7 @@ sheets, then A articles; V words; P postings.
 
 import itertools
 import json
+import math
 import re
 import unicodedata
 from collections.abc import Iterator
@@ -88,7 +89,9 @@ def load_public() -> "pd.DataFrame":
         pd.DataFrame(rows).to_parquet(path, index=False)
 
     inputs = {"service-public": sources.content_hash("service-public")}
-    frame = pd.read_parquet(derived("public_questions.parquet", make, inputs=inputs, code=[_references, _below, _text, corpus.plain]))
+    frame = pd.read_parquet(
+        derived("public_questions.parquet", make, inputs=inputs, code=[_references, _below, _text, corpus.plain])
+    )
     numbers = corpus.code_du_travail()["number"].tolist()
     frame["cited"] = [cited_numbers(text, numbers) for text in frame.pop("references")]
     return frame
@@ -178,41 +181,47 @@ def _places(code: "pd.DataFrame") -> np.ndarray:
     return np.cumsum(np.append(False, path[1:] != path[:-1]))
 
 
-def score(index: Index, question: str, without: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Scores of the articles (A,) and of the sections (S,), whole numbers.
+@dataclass(frozen=True)
+class Scores:
+    """What a question gives: scores of the articles (A,) and of the sections (S,), and how sure that is.
 
     An article's score adds up three: its own, the best of its place in the Code, the best section that cites it.
-    without: (S,) bool, sections that count for nothing.
+    sure: a hundred times the best score over the root of the most that these words could give; 0 when none is known.
     """
-    total = np.zeros(index.sections + index.articles, dtype=np.int64)
+
+    law: np.ndarray
+    told: np.ndarray
+    sure: int
+
+
+def score(index: Index, question: str, without: np.ndarray | None = None) -> Scores:
+    """Add up the weights of a question's words. without: (S,) bool, sections that count for nothing."""
+    total, most = np.zeros(index.sections + index.articles, dtype=np.int64), 0
     for word in set(tokenize(question)):
+        span = slice(0, 0)
         if word in index.words:
             span = slice(index.starts[index.words[word]], index.starts[index.words[word] + 1])
-            total[index.documents[span]] += index.weights[span]
-    told, law = total[: index.sections], total[index.sections :]
+        total[index.documents[span]] += index.weights[span]
+        most += int(index.weights[span].max(initial=0)) if word in index.words else TOP
+    told, own = total[: index.sections], total[index.sections :]
     if without is not None:
         told = np.where(without, 0, told)
     best = np.zeros(index.articles, dtype=np.int64)
     np.maximum.at(best, index.citing[:, 1], told[index.citing[:, 0]])
-    starts = np.flatnonzero(np.diff(index.places, prepend=-1))
-    return law + np.maximum.reduceat(law, starts)[index.places] + best, told
+    of_place = np.maximum.reduceat(own, np.flatnonzero(np.diff(index.places, prepend=-1)))
+    law = own + of_place[index.places] + best
+    return Scores(law, told, math.floor(100 * int(law.max()) / math.sqrt(most)) if most else 0)
 
 
-def search(index: Index, question: str, without: np.ndarray | None = None, depth: int = 10) -> list[tuple[int, int]]:
-    """Articles that a question finds, best first, with their scores; between equals, the Code's order decides.
-
-    The first score tells how sure the box is.
-    """
-    law, _ = score(index, question, without)
-    ranked = np.argsort(-law, kind="stable")[:depth]
-    return [(int(article), int(law[article])) for article in ranked if law[article] > 0]
+def ranking(scores: Scores, depth: int = 10) -> list[int]:
+    """The articles that a question finds, best first; between equals, the Code's order decides."""
+    ranked = np.argsort(-scores.law, kind="stable")[:depth]
+    return [int(article) for article in ranked if scores.law[article] > 0]
 
 
-def leading(index: Index, article: int, told: np.ndarray, most: int = 2) -> list[int]:
-    """The sections that lead to an article: those that cite it and share words with the question, best first.
-
-    told: (S,) scores of the sections, from `score`.
-    """
+def leading(index: Index, article: int, scores: Scores, most: int = 2) -> list[int]:
+    """The sections that lead to an article: those that cite it and share words with the question, best first."""
+    told = scores.told
     citing = index.citing[index.citing[:, 1] == article, 0]
     ranked = citing[np.argsort(-told[citing], kind="stable")]
     return [int(section) for section in ranked[:most] if told[section] > 0]
@@ -229,7 +238,9 @@ def pack(index: Index, code: "pd.DataFrame", sections: "pd.DataFrame") -> str:
     number = {title: place for place, title in enumerate(titles)}
     runs = [
         [len(inside), *(number[title] for title in paths[inside[0]])]
-        for _, inside in ((key, list(run)) for key, run in itertools.groupby(range(len(code)), index.places.__getitem__))
+        for _, inside in (
+            (key, list(run)) for key, run in itertools.groupby(range(len(code)), index.places.__getitem__)
+        )
     ]
     sheets = list(dict.fromkeys(zip(sections["sheet_title"], sections["sheet_url"], strict=True)))
     sheet = {one: place for place, one in enumerate(sheets)}
@@ -237,8 +248,9 @@ def pack(index: Index, code: "pd.DataFrame", sections: "pd.DataFrame") -> str:
     for section, article in index.citing.tolist():
         cited[section].append(article)
     data = {
-        "letters": LETTERS, "url": ARTICLE_URL, "words": " ".join(index.words), "postings": _packed(index),
-        "numbers": " ".join(number.replace(" ", "\u00a0") for number in code["number"]), "ids": [int(one.removeprefix("LEGIARTI")) for one in code["id"]],
+        "letters": LETTERS, "top": TOP, "url": ARTICLE_URL, "words": " ".join(index.words), "postings": _packed(index),
+        "numbers": " ".join(code["number"].str.replace(" ", "\u00a0")),
+        "ids": code["id"].str.removeprefix("LEGIARTI").astype(int).tolist(),
         "titles": titles, "places": runs, "sheets": sheets,
         "sections": [
             [sheet[row.sheet_title, row.sheet_url], row.section_title, row.section_id.partition("#")[2], articles]

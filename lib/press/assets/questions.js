@@ -38,6 +38,7 @@
   function addWeights(postings, total) {
     let at = -1;
     let gap = 0;
+    let largest = 0;
     for (let reading = 0; reading < postings.length; reading += 1) {
       const digit = VALUE[postings[reading]];
       gap = gap * 32 + (digit & 31);
@@ -45,16 +46,20 @@
         at += gap;
         gap = 0;
         reading += 1;
-        total[at] += VALUE[postings[reading]];
+        const weight = VALUE[postings[reading]];
+        total[at] += weight;
+        largest = Math.max(largest, weight);
       }
     }
+    return largest;
   }
 
   function score(index, question) {
     const size = index.sections.length;
     const total = new Int32Array(size + index.numbers.length);
+    let most = 0;
     for (const word of new Set(tokenize(question, index.letters))) {
-      if (index.number.has(word)) addWeights(index.postings[index.number.get(word)], total);
+      most += index.number.has(word) ? addWeights(index.postings[index.number.get(word)], total) : index.top;
     }
     const told = total.subarray(0, size);
     const own = total.subarray(size);
@@ -64,13 +69,15 @@
     index.sections.forEach(([, , , cited], section) => {
       for (const article of cited) bestTold[article] = Math.max(bestTold[article], told[section]);
     });
-    return { told, law: own.map((points, article) => points + bestOfPlace[index.place[article]] + bestTold[article]) };
+    const law = own.map((points, article) => points + bestOfPlace[index.place[article]] + bestTold[article]);
+    const best = law.reduce((one, other) => Math.max(one, other), 0);
+    return { told, law, sure: most ? Math.floor((100 * best) / Math.sqrt(most)) : 0 };
   }
 
   function search(index, question, depth = 10) {
-    const { law, told } = score(index, question);
+    const { law, told, sure } = score(index, question);
     const ranked = [...law.keys()].filter((article) => law[article] > 0).sort((a, b) => law[b] - law[a] || a - b);
-    return ranked.slice(0, depth).map((article) => ({ article, points: law[article], sections: leading(index, article, told) }));
+    return { sure, found: ranked.slice(0, depth).map((article) => ({ article, sections: leading(index, article, told) })) };
   }
 
   function leading(index, article, told) {
@@ -126,10 +133,10 @@
       return coming;
     };
     const answer = () => {
-      const found = search(index, input.value, whole("shown"));
-      const sure = found.length > 0 && found[0].points >= whole("threshold");
-      results.replaceChildren(...(sure ? found.map((one) => shown(index, one, words)) : []));
-      status.textContent = sure ? words.found(found.length) : words.none;
+      const { sure, found } = search(index, input.value, whole("shown"));
+      const answered = found.length > 0 && sure >= whole("threshold");
+      results.replaceChildren(...(answered ? found.map((one) => shown(index, one, words)) : []));
+      status.textContent = answered ? words.found(found.length) : words.none;
     };
     form.addEventListener("submit", (event) => {
       event.preventDefault();
