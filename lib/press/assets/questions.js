@@ -76,8 +76,15 @@
 
   function search(index, question, depth = 10) {
     const { law, told, sure } = score(index, question);
-    const ranked = [...law.keys()].filter((article) => law[article] > 0).sort((a, b) => law[b] - law[a] || a - b);
-    return { sure, found: ranked.slice(0, depth).map((article) => ({ article, sections: leading(index, article, told) })) };
+    const ranked = [];
+    law.forEach((points, article) => {
+      if (!points || (ranked.length === depth && points <= law[ranked.at(-1)])) return;
+      let place = ranked.length;
+      while (place > 0 && law[ranked[place - 1]] < points) place -= 1;
+      ranked.splice(place, 0, article);
+      ranked.length = Math.min(ranked.length, depth);
+    });
+    return { sure, found: ranked.map((article) => ({ article, sections: leading(index, article, told) })) };
   }
 
   function leading(index, article, told) {
