@@ -154,7 +154,8 @@ def test_weights_are_those_of_a_plain_loop(toy):
         (word, int(toy.documents[at])): int(toy.weights[at])
         for word, number in toy.words.items() for at in range(toy.starts[number], toy.starts[number + 1])
     }  # fmt: skip
-    assert found == {pair: weight for pair, weight in expected.items() if weight >= questions.FLOOR}
+    told = {pair: weight for pair, weight in expected.items() if pair[0] not in questions.SILENT}
+    assert found == {pair: weight for pair, weight in told.items() if weight >= questions.FLOOR}
 
 
 def test_an_article_adds_up_its_own_its_place_and_the_best_section_that_cites_it(toy):
@@ -185,8 +186,8 @@ def test_what_is_left_out_counts_for_nothing(toy):
     assert questions.leading(toy, 2, questions.score(toy, asked, hidden)) == []
 
 
-@pytest.mark.parametrize("question", ["", "?!", "zzz qqq"])
-def test_a_question_of_no_known_word_finds_nothing(toy, question):
+@pytest.mark.parametrize("question", ["", "?!", "zzz qqq", "Comment faire pour que mon…"])
+def test_a_question_of_no_word_that_tells_finds_nothing(toy, question):
     found = questions.score(toy, question)
     assert (questions.ranking(found), found.sure) == ([], 0)
 
