@@ -29,12 +29,12 @@ FLOOR = 3  # smaller weights are left out: a sixth of the page, and no differenc
 K1, B = 1.2, 0.75  # BM25's usual settings
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 ARTICLE_URL = "https://www.legifrance.gouv.fr/codes/article_lc/"
-SILENT = (  # of questions, whatever they are about: they are in the index with no weight
+SILENT = (  # words of any question, whatever it is about: they are in the index and weigh nothing
     "a ai as au aux avec c ce ces cet cette combien comment d dans de des dois doit du elle en est et etre eux faire "
     "fait faut il ils j je l la le les leur leurs lui m ma me mes moi mon n ne nos notre nous on ont ou par pas peut "
-    "peuvent peux pour pourquoi puis qu quand que quel quelle quelles quels qui quoi s sa se ses si son sont sur t ta te "
-    "tes toi ton tu un une vos votre vous y"
-).split()
+    "peuvent peux pour pourquoi puis qu quand que quel quelle quelles quels qui quoi s sa se ses si son sont sur t ta "
+    "te tes toi ton tu un une vos votre vous y"
+)
 _WORD = re.compile(r"[a-z0-9]+")
 _LIGATURES = str.maketrans({"œ": "oe", "æ": "ae"})
 _NUMBER = r"[LRD]\*?\.? ?\d{3,4}(?:-\d+)*"
@@ -150,7 +150,7 @@ def build(code: "pd.DataFrame", sections: "pd.DataFrame") -> Index:
     sheets = (sections["sheet_title"] + " " + sections["section_title"] + " " + sections["text"]).tolist()
     law = [f"{number} {text}" for number, text in zip(code["number"], retrieval.documents(code), strict=True)]
     tokens = [tokenize(text) for text in (*sheets, *law)]
-    every = sorted({*SILENT, *(word for document in tokens for word in document)})
+    every = sorted({*tokenize(SILENT), *(word for document in tokens for word in document)})
     words = {word: number for number, word in enumerate(every)}
     lengths = np.array([len(document) for document in tokens])
     numbers = np.array([words[word] for document in tokens for word in document], dtype=np.int64)
@@ -159,7 +159,7 @@ def build(code: "pd.DataFrame", sections: "pd.DataFrame") -> Index:
     term, document = np.divmod(pairs, len(tokens))
     impacts = _impacts(term, document, counts, _relative(lengths, len(sections)))
     weights = np.rint(impacts * TOP / impacts.max()).astype(np.int64)
-    kept = (weights >= FLOOR) & ~np.isin(term, [words[word] for word in SILENT])
+    kept = (weights >= FLOOR) & ~np.isin(term, [words[word] for word in tokenize(SILENT)])
     term, document, weights = term[kept], document[kept], weights[kept]
     starts = np.searchsorted(term, np.arange(len(words) + 1))
     return Index(words, starts, document, weights, _citing(code, sections), _places(code), len(sections), len(code))
