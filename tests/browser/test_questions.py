@@ -11,7 +11,7 @@ from lib.press.pages import Page
 from tests.browser.test_site import NARROW, WIDE, Visit, axe, resize
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
-KNOWN = "Combien de temps dure la période d'essai ?"
+KNOWN = "Quelle est la durée de la période d'essai ?"
 AWAY = "Comment refaire ma carte grise ?"
 
 
