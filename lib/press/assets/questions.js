@@ -9,14 +9,14 @@
     fr: {
       label: "Votre question de droit du travail, en français", button: "Chercher",
       loading: "L’index se charge (une seule fois)…", failed: "L’index n’a pas pu être chargé. Rechargez la page pour réessayer.",
-      empty: "Écrivez d’abord une question.", article: "Article", sheets: "Fiches du ministère qui le citent : ",
-      found: (n) => `${n} article${n > 1 ? "s" : ""}, du plus proche au moins proche. Ce n’est pas un conseil juridique : lisez les textes.`,
-      none: "Je m’abstiens : rien d’assez proche dans le Code du travail. Essayez d’autres mots, ou demandez à l’inspection du travail ou à un avocat.",
+      empty: "Écrivez d’abord une question.", article: "Article", sheets: "Fiches du ministère qui le citent\u00a0: ", between: "\u00a0; ",
+      found: (n) => `${n} article${n > 1 ? "s" : ""}, du plus proche au moins proche. Ce n’est pas un conseil juridique\u00a0: lisez les textes.`,
+      none: "Je m’abstiens\u00a0: rien d’assez proche dans le Code du travail. Essayez d’autres mots, ou demandez à l’inspection du travail ou à un avocat.",
     },
     en: {
       label: "Your question on French labour law, in French", button: "Search",
       loading: "The index is loading (only once)…", failed: "The index could not be loaded. Reload the page to try again.",
-      empty: "Write a question first.", article: "Article", sheets: "Ministry sheets that cite it: ",
+      empty: "Write a question first.", article: "Article", sheets: "Ministry sheets that cite it: ", between: "; ",
       found: (n) => `${n} article${n > 1 ? "s" : ""}, the closest first. This is not legal advice: read the texts.`,
       none: "I abstain: nothing close enough in the Labour Code. Try other words, or ask the labour inspectorate or a lawyer.",
     },
@@ -112,9 +112,9 @@
       found.sections.forEach((section, place) => {
         const [sheet, title, anchor] = index.sections[section];
         const [name, page] = index.sheets[sheet];
-        const text = title === name ? name : `${name} : ${title}`;
+        const text = title === name ? name : `${name}\u00a0: ${title}`;
         const one = make("span", { lang: "fr" }, link(anchor ? `${page}#${anchor}` : page, text));
-        sheets.append(place ? " ; " : "", one);
+        sheets.append(place ? words.between : "", one);
       });
       item.append(sheets);
     }
