@@ -244,12 +244,9 @@ def pack(index: Index, code: "pd.DataFrame", sections: "pd.DataFrame") -> str:
     paths = [tuple(path.split(" > ")[-2:]) for path in code["section_path"]]
     titles = list(dict.fromkeys(title for path in paths for title in path))
     number = {title: place for place, title in enumerate(titles)}
-    runs = [
-        [len(inside), *(number[title] for title in paths[inside[0]])]
-        for _, inside in (
-            (key, list(run)) for key, run in itertools.groupby(range(len(code)), index.places.__getitem__)
-        )
-    ]
+    lengths = np.bincount(index.places).tolist()
+    firsts = np.searchsorted(index.places, np.arange(len(lengths))).tolist()
+    runs = [[length, *(number[title] for title in paths[first])] for length, first in zip(lengths, firsts, strict=True)]
     sheets = list(dict.fromkeys(zip(sections["sheet_title"], sections["sheet_url"], strict=True)))
     sheet = {one: place for place, one in enumerate(sheets)}
     cited: list[list[int]] = [[] for _ in range(len(sections))]
@@ -261,8 +258,8 @@ def pack(index: Index, code: "pd.DataFrame", sections: "pd.DataFrame") -> str:
         "ids": code["id"].str.removeprefix("LEGIARTI").astype(int).tolist(),
         "titles": titles, "places": runs, "sheets": sheets,
         "sections": [
-            [sheet[row.sheet_title, row.sheet_url], row.section_title, row.section_id.partition("#")[2], articles]
-            for row, articles in zip(sections.itertuples(), cited, strict=True)
+            [sheet[row["sheet_title"], row["sheet_url"]], row["section_title"], row["section_id"].partition("#")[2], to]
+            for row, to in zip(sections.to_dict("records"), cited, strict=True)
         ],
     }  # fmt: skip
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("</", "<\\/")
