@@ -81,9 +81,14 @@ def finish(rendered: Path, out: Path, last: Path | None = None) -> None:
     write_text(out / "robots.txt", f"User-agent: *\nAllow: /\nSitemap: {address}/sitemap.xml\n")
     write_text(out / ".nojekyll", "")
     write_text(out / "404.html", not_found(address))
-    for asset in ASSETS.iterdir():
+    for asset in (*ASSETS.iterdir(), *data_of_pages()):
         if asset.suffix in (".css", ".js", ".svg", ".png") and asset.stem != "readme":
             shutil.copyfile(asset, out / "assets" / asset.name)
+
+
+def data_of_pages() -> list[Path]:
+    """What the site's scripts read, made by `lib.lab` and kept in data/site/."""
+    return sorted((paths.root() / "data" / "site").glob("*.js"))
 
 
 def assemble(rendered: str, page: Page, address: str, near: beside.Around | None = None) -> str:

@@ -63,6 +63,7 @@ def sources() -> Iterator[Path]:
         yield from sorted(folder.glob("*.qmd"))
     for folder in (root / "posts", root / "en" / "posts", finish.ASSETS):
         yield from sorted(path for path in folder.rglob("*") if path.is_file())
+    yield from finish.data_of_pages()
     press = Path(__file__).parent
     yield from (press / name for name in ("finish.py", "beside.py", "feeds.py", "pages.py", "words.py", "boxes.py"))
     yield from (paths.build_dir() / name for name in ("site.json", "claims.json"))

@@ -148,3 +148,6 @@ themeButton();
 searchBox();
 document.querySelectorAll("table.sortable").forEach(sortable);
 copyButtons();
+if (document.querySelector(".question-box")) {
+  document.head.append(make("script", { src: new URL("questions.js", document.currentScript.src).href }));
+}
