@@ -104,6 +104,23 @@ def test_it_abstains_and_takes_back_what_it_showed(visit):
     assert page.get_by_role("status").inner_text() == "Écrivez d’abord une question."
 
 
+def test_a_refusal_can_be_overruled_and_says_so(visit):
+    page = visit().page
+    more = page.get_by_role("button", name="Montrer quand même le plus proche")
+    assert not more.is_visible()
+    ask(page, AWAY)
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    expect(more).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status")).to_contain_text("Sous le seuil")
+    assert page.locator("ol.question-results > li").count() >= 1
+    assert not more.is_visible()
+    ask(page, "qqq zzz")  # no word is known: there is nothing to show
+    assert not more.is_visible()
+    assert page.locator("ol.question-results > li").count() == 0
+
+
 def test_what_is_typed_is_text(visit):
     page = visit().page
     ask(page, f"<img src=x onerror='window.hit=1'> {KNOWN} <script>window.hit=1</script>")

@@ -12,6 +12,7 @@
       empty: "Écrivez d’abord une question.", article: "Article", sheets: "Fiches du ministère qui le citent\u00a0: ", between: "\u00a0; ",
       found: (n) => `${n} article${n > 1 ? "s" : ""}, du plus proche au moins proche. Ce n’est pas un conseil juridique\u00a0: lisez les textes.`,
       none: "Je m’abstiens\u00a0: rien d’assez proche dans le Code du travail. Essayez d’autres mots, ou demandez à l’inspection du travail ou à un avocat.",
+      anyway: "Montrer quand même le plus proche", doubtful: "Sous le seuil\u00a0: ces articles ont peu de chances de convenir. Ce n’est pas un conseil juridique.",
     },
     en: {
       label: "Your question on French labour law, in French", button: "Search",
@@ -19,6 +20,7 @@
       empty: "Write a question first.", article: "Article", sheets: "Ministry sheets that cite it: ", between: "; ",
       found: (n) => `${n} article${n > 1 ? "s" : ""}, the closest first. This is not legal advice: read the texts.`,
       none: "I abstain: nothing close enough in the Labour Code. Try other words, or ask the labour inspectorate or a lawyer.",
+      anyway: "Show the closest anyway", doubtful: "Below the threshold: these articles are unlikely to be the right ones. This is not legal advice.",
     },
   };
 
@@ -126,6 +128,7 @@
     const whole = (name) => Number.parseInt(box.dataset[name].replace(/\D/g, ""), 10);
     const input = make("input", { id: "question", type: "text", autocomplete: "off", maxlength: "500" });
     const status = make("p", { role: "status" });
+    const more = make("button", { type: "button", class: "anyway", hidden: "" }, words.anyway);
     const results = make("ol", { class: "question-results" });
     const form = make("form", {}, make("label", { for: "question" }, words.label), make("div", {}, input, make("button", {}, words.button)));
     let index = null;
@@ -142,19 +145,26 @@
     const answer = () => {
       const { sure, found } = search(index, input.value, whole("shown"));
       const answered = found.length > 0 && sure >= whole("threshold");
-      results.replaceChildren(...(answered ? found.map((one) => shown(index, one, words)) : []));
-      status.textContent = answered ? words.found(found.length) : words.none;
+      const show = (said) => {
+        results.replaceChildren(...found.map((one) => shown(index, one, words)));
+        status.textContent = said;
+      };
+      if (answered) { show(words.found(found.length)); return; }
+      status.textContent = words.none;
+      more.hidden = found.length === 0;
+      more.onclick = () => { more.hidden = true; show(words.doubtful); input.focus(); };
     };
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       results.replaceChildren();
+      more.hidden = true;
       if (!input.value.trim()) { status.textContent = words.empty; return; }
       if (!index) status.textContent = words.loading;
       load().then(answer, () => { status.textContent = words.failed; });
     });
     input.addEventListener("focus", () => { load().catch(() => {}); });
     box.querySelector(".without-script")?.remove();
-    box.prepend(form, status, results);
+    box.prepend(form, status, more, results);
   }
 
   if (typeof document === "undefined") module.exports = { tokenize, open, search };
