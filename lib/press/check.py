@@ -43,6 +43,7 @@ def check_notebook(notebook: Notebook, states: bool = True) -> list[Problem]:
     found = [Problem(name, None, "anatomy", message) for message in _front_matter(notebook)]
     found += [Problem(name, None, "anatomy", message) for message in _anatomy(notebook)]
     found += [Problem(name, cell, "twins", message) for cell, message in _twins(notebook)]
+    found += [Problem(name, cell, "exercises", message) for cell, message in _exercises(notebook)]
     for cell in notebook.code:
         found += [Problem(name, cell.index, "code", message) for message in _code(cell)]
     found += [Problem(name, cell, "outputs", message) for cell, message in _outputs(notebook.path)]
@@ -162,6 +163,27 @@ def _twins(notebook: Notebook) -> Iterator[tuple[int, str]]:
         twin = by_index.get(cell.index + step) if step else None
         if step and (twin is None or twin.lang != {"fr": "en", "en": "fr"}[cell.lang or ""]):
             yield cell.index, f"this {cell.lang} cell has no twin {'after' if step == 1 else 'before'} it"
+
+
+_EXERCISE = re.compile(r"^(?:\*\*[A-Z]\. |#+ (?:\d+\. )?Exerci[cs]e\s*$)", re.MULTILINE)  # **A. Title.** or a heading
+
+
+def _exercises(notebook: Notebook) -> Iterator[tuple[int, str]]:
+    """Exercises that no solution follows at once, and solutions that JupyterLab would show to whoever opens it."""
+    for place, cell in enumerate(notebook.cells):
+        count = len(_EXERCISE.findall(cell.source)) if cell.kind == "markdown" else 0
+        rest = notebook.cells[place + 1 :]
+        after = next((one for one in rest if one.kind == "code" or (one.lang == cell.lang and _is_exercise(one))), None)
+        if count > 1:
+            yield cell.index, f"{count} exercises in one cell; give each its own, and its solution after it"
+        elif count and (after is None or "solution" not in after.tags):
+            yield cell.index, "an exercise without a solution; tag the code cell after it `solution`"
+        if "solution" in cell.tags and not cell.folded:
+            yield cell.index, "a solution is collapsed in JupyterLab: View, Collapse Selected Code, then save"
+
+
+def _is_exercise(cell: Cell) -> bool:
+    return cell.kind == "markdown" and bool(_EXERCISE.search(cell.source))
 
 
 def _code(cell: Cell) -> Iterator[str]:

@@ -35,6 +35,7 @@ class Cell:
     source: str
     tags: tuple[str, ...] = ()
     slide: str = ""  # what JupyterLab's property inspector calls the slide type
+    folded: bool = False  # whether JupyterLab opens the notebook with this code collapsed
 
     @property
     def code(self) -> str:
@@ -205,6 +206,7 @@ def _cells(raw: dict[str, Any]) -> Iterator[Cell]:
             source="".join(source) if isinstance(source, list) else source,
             tags=tuple((cell.get("metadata") or {}).get("tags") or ()),
             slide=str(((cell.get("metadata") or {}).get("slideshow") or {}).get("slide_type") or "").strip("-"),
+            folded=bool(((cell.get("metadata") or {}).get("jupyter") or {}).get("source_hidden")),
         )
 
 

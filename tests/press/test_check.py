@@ -7,7 +7,7 @@ from lib.press.accept import accept
 from lib.press.check import check_file, check_note, check_notebook, typed_numbers
 from lib.press.notebooks import load
 from lib.press.runs import run
-from tests.conftest import BODY, PARAMETERS, accept_by_hand
+from tests.conftest import BODY, PARAMETERS, accept_by_hand, cell
 
 FIGURE = (
     "#| label: fig-mean\n#| fig-cap: {fr: La moyenne., en: The mean.}\n#| fig-alt: {fr: Un point., en: A dot.}\n"
@@ -75,6 +75,54 @@ def test_twins_stand_next_to_each_other(project):
     path.write_text(json.dumps(raw))
     assert rules(check_file(path)) == ["twins"]
     assert len(check_file(path)) == 2
+
+
+def lesson(project, *cells):
+    """A tutorial that ends with these cells: (kind, source, tags, metadata)."""
+    path = project.write(head={"kind": "tutorial"})
+    raw = json.loads(path.read_text())
+    for number, (kind, source, tags, metadata) in enumerate(cells):
+        added = cell(kind, source, 50 + number, tags)
+        added["metadata"] |= metadata
+        raw["cells"].append(added)
+    path.write_text(json.dumps(raw))
+    return [(problem.cell, problem.message) for problem in check_file(path) if problem.rule == "exercises"]
+
+
+ASKED = [("markdown", "**A. Compter.** Combien ?", ("fr",), {}), ("markdown", "**A. Count.** How many?", ("en",), {})]
+HEADED = [("markdown", "## 4. Exercice\n\nOui ?", ("fr",), {}), ("markdown", "## 4. Exercise\n\nSo?", ("en",), {})]
+SOLVED = ("code", "assert mean == mean", ("solution",), {"jupyter": {"source_hidden": True}})
+
+
+@pytest.mark.parametrize("asked", [ASKED, HEADED])
+def test_an_exercise_has_a_solution_after_it(project, asked):
+    assert lesson(project, *asked, SOLVED) == []
+    assert lesson(project, *asked, SOLVED, *asked, SOLVED) == []
+    for cells in (asked, [*asked, ("code", "assert mean == mean", (), {})], [*asked, *asked, SOLVED]):
+        found = lesson(project, *cells)
+        assert [number for number, _ in found] == [8, 9]
+        assert all("an exercise without a solution" in message for _, message in found)
+    assert [number for number, _ in lesson(project, *asked, SOLVED, *asked)] == [11, 12]
+
+
+def test_words_about_exercises_are_none(project):
+    told = [
+        ("markdown", "## Exercices\n\n**Attention.** Rien.", ("fr",), {}),
+        ("markdown", "## Exercises", ("en",), {}),
+    ]
+    assert lesson(project, *told, ("code", "mean", (), {})) == []
+
+
+def test_each_exercise_has_a_cell_of_its_own(project):
+    both = [("markdown", f"{source}\n\n{source}", tags, {}) for _, source, tags, _ in ASKED]
+    assert {message.partition(" in ")[0] for _, message in lesson(project, *both, SOLVED)} == {"2 exercises"}
+
+
+def test_a_solution_is_not_shown_to_whoever_opens_the_notebook(project):
+    for metadata in ({}, {"jupyter": {}}, {"jupyter": {"source_hidden": False}}):
+        found = lesson(project, *ASKED, (*SOLVED[:3], metadata))
+        assert [number for number, _ in found] == [10]
+        assert "collapsed in JupyterLab" in found[0][1]
 
 
 def test_names_are_known_before_and_after_a_run(project):
