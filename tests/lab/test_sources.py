@@ -63,7 +63,7 @@ def every_source():
 def test_the_real_list_loads():
     assert [source.name for source in every_source()] == sorted(sources.load())
     assert {source.kind for source in every_source()} == KINDS
-    assert len(every_source()) == 18
+    assert len(every_source()) == 33
 
 
 @pytest.mark.parametrize("source", every_source(), ids=lambda source: source.name)
@@ -93,7 +93,10 @@ def test_every_part_belongs_to_a_whole_that_lists_it():
     known = sources.load()
     belongs = {part: source.name for source in known.values() for part in source.parts}
     assert belongs == {name: source.part_of for name, source in known.items() if source.part_of}
-    assert belongs == {f"gemma-part{number}": "gemma" for number in range(1, 5)}
+    gemma = {f"gemma-part{number}": "gemma" for number in range(1, 5)}
+    lists = {name: "litellm" for name, source in known.items() if source.package == "litellm" and name != "litellm"}
+    assert len(lists) == 14
+    assert belongs == gemma | lists
     assert {source.name for source in known.values() if source.joined} == set(belongs.values())
     assert {known[part].licence for part in belongs} == {known["gemma"].licence}
 
