@@ -34,7 +34,10 @@ TEMPLATES = Path(__file__).parent / "templates"
 LINES, WIDTH = 11, 78  # of text on a slide, characters in a line
 SPOKEN = 240  # characters of a paragraph that a slide shows, whole sentences
 SIZE = {"width": 1280, "height": 720}
-ROWS = 12  # of a table, that a slide holds in letters of the usual size
+ROWS = 12  # of a table, that a slide holds in letters of the usual size; lines of text where rows are longer
+SMALL_ROWS = 24  # of one line, in smaller letters
+CODE_LINES, WIDE = 13, 96  # of code, and of characters in one of them
+PARTS = 2  # slides of a long table: the page has the rest
 LISTED = 2300  # characters of references and attributions that it holds
 _RAW = re.compile(r"```\{=html\}\n(.*?)\n```", re.DOTALL)
 _FENCED = re.compile(r"^:{3,}.*$", re.MULTILINE)  # Pandoc's blocks with a class, such as a warning
@@ -153,8 +156,9 @@ def _shown(body: Body, cell: Any) -> list[str]:
     tables = [
         text for output in outputs if "<table" in (text := record.joined((output.get("data") or {}).get("text/html")))
     ]
+    parts = [part for table in tables for part in _table(table)]
     if body.notebook.kind != "tutorial":
-        return [_table(table) for table in tables]
+        return parts
     source = cell.code
     printed = [
         record.joined(output.get("text") or (output.get("data") or {}).get("text/plain"))
@@ -162,13 +166,44 @@ def _shown(body: Body, cell: Any) -> list[str]:
         if "text/html" not in (output.get("data") or {})
     ]
     told = [f"```text\n{text.rstrip()}\n```" for text in printed if text.strip()]
-    pieces = [f"```python\n{source}\n```", *told, *map(_table, tables)]
-    return ["\n\n".join(pieces)] if source.count("\n") < 8 else pieces
+    pieces = [_code(f"```python\n{source}\n```"), *map(_code, told), *parts]
+    short = sum(piece.count("\n") for piece in (source, *told)) < CODE_LINES and len(parts) < 2
+    return ["\n\n".join(pieces)] if short and source.count("\n") < 8 else pieces
 
 
-def _table(markup: str) -> str:
-    """A table, in smaller letters when it has more rows than a slide holds."""
-    return _block("rows" if markup.count("<tr") > ROWS else "shown", markup)
+def _code(fence: str) -> str:
+    """Code or what it printed, in smaller letters when it has more lines than a slide holds."""
+    lines = sum(1 + len(line) // WIDE for line in fence.splitlines())
+    return _block("long", fence) if lines > CODE_LINES else fence
+
+
+def _table(markup: str) -> list[str]:
+    """A table, in smaller letters or as several when it has more rows, or longer ones, than a slide holds.
+
+    Of a very long one, the beginning.
+    """
+    from bs4 import BeautifulSoup
+
+    whole = BeautifulSoup(markup, "html.parser")
+    rows = whole.select("tbody > tr")
+    heights = [1 + 2 * max(len(cell.get_text()) for cell in row.find_all(["td", "th"])) // WIDE for row in rows]
+    if sum(heights) <= ROWS or (max(heights) == 1 and len(rows) <= SMALL_ROWS):
+        return [_block("rows" if len(rows) >= ROWS else "shown", markup)]
+    parts: list[list[str]] = [[]]
+    height = 0
+    for row, tall in zip(rows, heights, strict=True):
+        if parts[-1] and height + tall > ROWS:
+            parts.append([])
+            height = 0
+        parts[-1].append(str(row))
+        height += tall
+    start, end = markup.partition("<tbody>")[0] + "<tbody>", "</tbody>" + markup.partition("</tbody>")[2]
+    if len(parts) > PARTS:
+        parts = [
+            *parts[: PARTS - 1],
+            [*parts[PARTS - 1], f'<tr><td colspan="{len(rows[0].find_all("td"))}">…</td></tr>'],
+        ]
+    return [_block("rows", start + "".join(part) + end) for part in parts]
 
 
 def _figure(drawing: Drawing) -> str:
