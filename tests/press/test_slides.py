@@ -233,3 +233,31 @@ def test_quarto_makes_them_where_it_is_installed(stage, tmp_path, monkeypatch, s
     front = re.search(r"---\n(.*)---", given_to_it["cells"][0]["source"], re.DOTALL)[1]
     assert "embed-resources: true" in front
     assert (folder / "figures/fig-mean.svg").is_file()
+
+
+def a_table(*rows):
+    body = "".join(f"<tr><td>{row}</td><td>1</td></tr>" for row in rows)
+    return f"<table><caption>C</caption><thead><tr><th>A</th><th>B</th></tr></thead><tbody>{body}</tbody></table>"
+
+
+def test_a_table_that_a_slide_cannot_hold_goes_over_two_and_shows_that_there_is_more():
+    assert slides._table(a_table("one", "two")) == [slides._block("shown", a_table("one", "two"))]
+    (small,) = slides._table(a_table(*["short"] * 20))
+    assert small == slides._block("rows", a_table(*["short"] * 20))
+    first, second = slides._table(a_table(*[f"row {number} " + "word " * 30 for number in range(40)]))
+    for part in (first, second):
+        shown = BeautifulSoup(part, "html.parser")
+        assert shown.caption.get_text() == "C"
+        assert [one.get_text() for one in shown.select("th")] == ["A", "B"]
+    numbers = re.findall(r"row (\d+) ", first + second)
+    assert numbers == [str(number) for number in range(len(numbers))]
+    assert "…" not in first
+    assert BeautifulSoup(second, "html.parser").select("tr")[-1].get_text() == "…"
+    three = slides._table(a_table(*["word " * 30] * 5))
+    assert len(three) == 2
+    assert "…" not in "".join(three)
+
+
+def test_long_code_is_in_smaller_letters():
+    assert slides._code("```python\na\n```") == "```python\na\n```"
+    assert "long" in slides._code("```python\n" + "a\n" * 20 + "```")
