@@ -25,7 +25,7 @@ NUMBERS = (
 UNITS = ("mois", "jours", "ans", "heures", "semaines", "années")
 OPTIONS = 4  # numbers offered to choose from: what the law says, and three others
 FEWEST = 8  # words before a number: fewer do not tell what is asked
-_PARTS = r"(?:cent|cents|mille|soixante|quarante|cinquante|et)"  # before a number, they make it part of another
+_PARTS = r"(?:cent|cents|mille|soixante|quarante|cinquante)"  # before a number, they make it part of another
 _DURATION = re.compile(rf"(?<![\w-])({'|'.join(NUMBERS)}) ({'|'.join(UNITS)})\b")
 _COMPOUND = re.compile(rf"\b{_PARTS}[ -]$")
 
