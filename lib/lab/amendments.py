@@ -22,6 +22,7 @@ NUMBERS = (
     "dix-huit", "vingt-quatre", "deux", "trois", "quatre", "cinq", "six", "sept", "huit", "neuf", "dix", "douze",
     "quinze", "vingt", "trente",
 )  # fmt: skip
+FIGURES = dict(zip(map(str, (18, 24, *range(2, 11), 12, 15, 20, 30)), NUMBERS, strict=True))  # as one may write them
 UNITS = ("mois", "jours", "ans", "heures", "semaines", "années")
 OPTIONS = 4  # numbers offered to choose from: what the law says, and three others
 FEWEST = 8  # words before a number: fewer do not tell what is asked
@@ -131,6 +132,6 @@ def lay_out(
 
 
 def read_number(answer: str) -> str:
-    """The number that an answer begins with, or nothing."""
-    said = re.match(rf"\W*({'|'.join(NUMBERS)})\b(?!-)", text.normalize(answer).lower())
-    return said[1] if said else ""
+    """The number that an answer begins with, in words or in figures, or nothing."""
+    said = re.match(rf"\W*({'|'.join(NUMBERS)}|\d+)\b(?![-,.]?\w)", text.normalize(answer).lower())
+    return FIGURES.get(said[1], said[1] if said[1] in NUMBERS else "") if said else ""

@@ -103,7 +103,8 @@ def test_rows_end_with_the_answer():
 @pytest.mark.parametrize(
     ("answer", "number"),
     [("deux mois", "deux"), (" « Dix-huit » mois", "dix-huit"), ("vingt-quatre", "vingt-quatre"), ("vingt-deux", ""),
-     ("dixième", ""), ("environ deux", ""), ("", ""), ("2 mois", "")],
+     ("dixième", ""), ("environ deux", ""), ("", ""), ("2 mois", "deux"),
+     ("24", "vingt-quatre"), ("11", ""), ("2,5 ans", ""), ("2017", ""), ("deux.", "deux")],
 )  # fmt: skip
 def test_reading_a_number(answer, number):
     assert amendments.read_number(answer) == number
