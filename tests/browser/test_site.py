@@ -1,5 +1,6 @@
 """The real site in real Chromium: what a reader does, and what axe-core and the network say."""
 
+import contextlib
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -44,8 +45,9 @@ class Visit:
         return response
 
 
-@pytest.fixture
-def visit(chromium, address):
+@contextlib.contextmanager
+def visits(chromium, address):
+    """Yield what opens visits; at the end none of them may have complained or asked another host."""
     made = []
 
     def start(**options):
@@ -57,6 +59,12 @@ def visit(chromium, address):
         one.context.close()
         assert one.complaints == []
         assert one.outside == []
+
+
+@pytest.fixture
+def visit(chromium, address):
+    with visits(chromium, address) as start:
+        yield start
 
 
 def every_page():
