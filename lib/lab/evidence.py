@@ -118,7 +118,8 @@ def _note_model(model: Mapping[str, Any], note: Any) -> None:
     code = CODE
     for key in ("name", "modality", "tokenizer"):
         note(key, _text(model.get(key)), code)
-    for key, value in (model.get("notes") or {}).items():
+    notes = model.get("notes")
+    for key, value in notes.items() if isinstance(notes, Mapping) else ():
         note(key, _text(value), DOCSTRING)
     shape, recipe, held = (model.get(key) for key in ("shape", "recipe", "weights"))
     note("architecture", shape if isinstance(shape, Mapping) else None, code)

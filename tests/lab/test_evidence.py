@@ -3,7 +3,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
@@ -151,11 +151,12 @@ def leaves(value):
     return {json.dumps(value.strip() if isinstance(value, str) else value)}
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.dictionaries(st.sampled_from([*RECORD, "other"]), JSON, max_size=6),
     st.dictionaries(st.sampled_from([*MODEL, "weights"]), JSON, max_size=6),
 )
+@example({}, {"name": None, "notes": True})
 def test_whatever_is_given_nothing_is_invented(record, model):
     found = gather(record, model)
     given_leaves = leaves(record) | leaves(model) | {json.dumps(key) for key in _keys(record)}
