@@ -89,9 +89,13 @@ def derived(
     """Path of a derived file or folder, made by `make(path)` when this content was never made before.
 
     inputs: name -> content hash; params: whatever else decides the content; code: the functions or modules that
-    make it. Two processes that ask at once make it once.
+    make it. Two processes that ask at once make it once. A file of that very name in `paths.kept_dir` was made by
+    the same code from the same inputs: it is taken as it is.
     """
     path = derived_path(name, inputs=inputs, params=params, code=code)
+    kept = paths.kept_dir() / path.name
+    if kept.exists() and not path.exists():
+        return kept
     if not path.exists():
         with locked(path):
             clear(path)

@@ -23,6 +23,11 @@ def cache_dir() -> Path:
     return _placed("GUIDON_CACHE", "data/cache")
 
 
+def kept_dir() -> Path:
+    """Derived files that take minutes to make, kept with the sources under the names they would have in the cache."""
+    return root() / "data" / "derived"
+
+
 def build_dir() -> Path:
     """Local runs and working files, disposable (`GUIDON_BUILD` moves it)."""
     return _placed("GUIDON_BUILD", "build")

@@ -30,7 +30,7 @@ CLASSIFIED = ("code", "theme", "labelled")  # kinds of rows whose states are ask
 
 def answers_of(name: str, rows: "pd.DataFrame", adapter: Path | None = None) -> dict[str, Any]:
     """What a language model answers: nats (N,), nan for rows that are classified only; states (N, D), nan for rows that
-    are not; kb_s (thousands of bytes of passages read a second); parameters.
+    are not; parameters.
 
     name: as for `models.load_causal_lm`. adapter: folder of `lora`, merged into the model first.
     """
@@ -54,16 +54,23 @@ def examine(model: Any, tokenizer: Any, rows: "pd.DataFrame") -> dict[str, Any]:
     kinds = rows["kind"].to_numpy()
     nats = np.full(len(rows), np.nan)
     passages, gaps, classified = np.isin(kinds, ["code", "sheets"]), kinds == "gap", np.isin(kinds, CLASSIFIED)
-    start = time.perf_counter()
     nats[passages] = likelihood.score(model, tokenizer, list(rows["text"][passages]), title="passages")
-    seconds = time.perf_counter() - start
     if gaps.any():
         nats[gaps] = fill(model, tokenizer, rows[gaps])
     states = np.full((len(rows), model.config.hidden_size), np.nan, dtype=np.float32)
     states[classified] = halfway(model, tokenizer, list(rows["text"][classified]))
-    counted = int(rows["text"][passages].str.encode("utf-8").str.len().sum())  # type: ignore[misc]
-    size = sum(weights.numel() for weights in model.parameters())
-    return {"nats": nats, "states": states, "kb_s": counted / 1000 / seconds, "parameters": size}
+    return {"nats": nats, "states": states, "parameters": sum(weights.numel() for weights in model.parameters())}
+
+
+def speed(name: str, texts: Sequence[str]) -> float:
+    """Thousands of bytes of these texts that a language model reads a second, here and now: never kept."""
+    model, tokenizer = models.load_causal_lm(name)
+    with models.threads(models.THREADS):
+        likelihood.score(model, tokenizer, texts[:1], title="warming up")
+        start = time.perf_counter()
+        likelihood.score(model, tokenizer, texts, title="against the clock")
+        seconds = time.perf_counter() - start
+    return sum(len(text.encode()) for text in texts) / 1000 / seconds
 
 
 def fill(model: Any, tokenizer: Any, gaps: "pd.DataFrame") -> np.ndarray:

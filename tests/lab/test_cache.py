@@ -33,6 +33,29 @@ def test_a_derived_file_is_made_once_and_keyed_by_content(project):
     assert len({first, *others}) == 4
 
 
+def test_a_file_kept_with_the_sources_is_taken_when_its_whole_name_is_the_same(project):
+    made = []
+
+    def make(path: Path) -> None:
+        made.append(path)
+        write_hello(path)
+
+    name = cache.derived_path("greeting.txt", params={"k": 1}).name
+    kept = project.root / "data" / "derived" / name
+    kept.parent.mkdir()
+    kept.write_text("kept", encoding="utf-8")
+    assert cache.derived("greeting.txt", make, params={"k": 1}) == kept
+    assert made == []
+    other = cache.derived("greeting.txt", make, params={"k": 2})
+    assert len(made) == 1
+    assert other.read_text() == "hello"
+    kept.unlink()  # whoever doubts it deletes it, and has it made
+    again = cache.derived("greeting.txt", make, params={"k": 1})
+    assert (again.parent, again.read_text(), len(made)) == (paths.cache_dir(), "hello", 2)
+    kept.write_text("kept", encoding="utf-8")
+    assert cache.derived("greeting.txt", make, params={"k": 1}) == again  # what was made here comes first
+
+
 def test_a_failure_leaves_nothing(project):
     def fail(path: Path) -> None:
         path.write_text("half", encoding="utf-8")

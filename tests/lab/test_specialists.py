@@ -112,10 +112,19 @@ def test_answers_are_kept_and_leave_out_what_is_not_asked(rows, loaded, monkeypa
     kinds = rows["kind"].to_numpy()
     assert np.isnan(said["nats"]).tolist() == np.isin(kinds, ["labelled", "theme"]).tolist()
     assert np.isnan(said["states"][:, 0]).tolist() == np.isin(kinds, ["sheets", "gap"]).tolist()
-    assert said["kb_s"] > 0
     assert said["parameters"] == sum(weights.numel() for weights in loaded[0].parameters())
     few = specialists.answers_of("smollm2", rows[rows["kind"] == "code"])  # no gap in it
     assert few["nats"] == pytest.approx(said["nats"][kinds == "code"])
+
+
+def test_the_clock_runs_each_time_and_counts_bytes(loaded, monkeypatch):
+    asked, ticks = [], iter([10.0, 12.0, 20.0, 21.0])
+    monkeypatch.setattr(models, "load_causal_lm", lambda name: asked.append(name) or loaded)
+    monkeypatch.setattr(specialists.time, "perf_counter", lambda: next(ticks))
+    texts = ["le salarié", "le délai"]  # 11 and 9 bytes
+    assert specialists.speed("smollm2", texts) == pytest.approx(0.020 / 2)
+    assert specialists.speed("smollm2", texts) == pytest.approx(0.020 / 1)
+    assert asked == ["smollm2"] * 2
 
 
 def test_lora_teaches_each_seed_once(rows, loaded, monkeypatch):
