@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+import torch
 
 from lib.lab import (
+    base,
     cache,
     corpus,
     likelihood,
@@ -11,10 +13,12 @@ from lib.lab import (
     niche,
     paths,
     retrieval,
+    sheets_model,
     specialists,
     static,
     text,
     themes,
+    training,
     vocabularies,
 )
 from lib.press import notebooks
@@ -64,9 +68,11 @@ def test_the_code_asks_for_each_file_and_makes_none_again(monkeypatch):
         specialists.answers_of(name, exam())
         likelihood.nats(name, declaration(), "udhr")
         likelihood.nats(name, passages(), "labour_passages")
+    base.law_model()
+    sheets_model.sheets_model()
     kept = {path.name for path in paths.kept_dir().iterdir()}
     assert kept <= {path.name for path in asked}
-    assert len(kept) == len(VECTORS) + 3 * len(READERS)
+    assert len(kept) == len(VECTORS) + 3 * len(READERS) + 2
 
 
 @pytest.mark.parametrize("label", VECTORS)
@@ -98,3 +104,10 @@ def test_readings_and_answers_are_those_that_the_model_gives_today(name):
     assert held["nats"][places] == pytest.approx(again["nats"], rel=1e-4, nan_ok=True)
     assert held["states"][places] == pytest.approx(again["states"], abs=1e-2, nan_ok=True)
     assert held["parameters"] == again["parameters"]
+
+
+@pytest.mark.parametrize("load", [base.load_law_model, sheets_model.load_sheets_model])
+def test_base_models_have_read_their_texts(load):
+    sheets = training.pack(text.encode(text.load_bpe(), sheets_model.other_sheets()[:40]), base.SHAPE.context)
+    rows = torch.concatenate([base.law_rows()[-64:], sheets[:64]])
+    assert training.nats(load(), rows).mean() < 0.6 * training.nats(training.Llama(base.SHAPE), rows).mean()
