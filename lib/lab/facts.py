@@ -98,14 +98,8 @@ def show(frame: "pd.DataFrame", caption: Mapping[str, str]) -> None:
 
     frame: rows of `load`; caption: {"fr": text, "en": text}.
     """
-    from IPython.display import display
-
     for lang, headings in HEADINGS.items():
-        head = "".join(f'<th scope="col">{html.escape(heading)}</th>' for heading in headings)
-        body = "".join(f"<tr>{_cells(dict(row), lang)}</tr>" for _, row in frame.iterrows())
-        title = f"<caption>{html.escape(caption[lang])}</caption>"
-        markup = f"<table>{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-        display({"text/html": markup}, metadata={"guidon": {"lang": lang}}, raw=True)
+        plots.display_table(lang, headings, [_cells(dict(row), lang) for _, row in frame.iterrows()], caption[lang])
 
 
 def _cells(row: Mapping[str, object], lang: str) -> str:

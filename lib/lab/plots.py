@@ -6,7 +6,7 @@ Figures are 6.4 inches wide in 12-point type: on a phone 390 pixels wide the typ
 import html
 import io
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
@@ -82,12 +82,17 @@ def table(
     decimals: of floats.
     """
     for lang, headings in columns.items():
-        head = "".join(f'<th scope="col">{html.escape(heading)}</th>' for heading in headings.values())
         rows = frame[list(headings)].itertuples(index=False, name=None)
-        body = "".join(f"<tr>{''.join(_cell(value, lang, decimals) for value in row)}</tr>" for row in rows)
-        title = f"<caption>{html.escape(caption[lang])}</caption>"
-        markup = f"<table>{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-        _display("text/html", markup, lang)
+        cells = ["".join(_cell(value, lang, decimals) for value in row) for row in rows]
+        display_table(lang, headings.values(), cells, caption[lang])
+
+
+def display_table(lang: str, headings: Iterable[str], rows: Iterable[str], caption: str) -> None:
+    """Display one language's table. rows: markup of each row's cells, already escaped."""
+    head = "".join(f'<th scope="col">{html.escape(heading)}</th>' for heading in headings)
+    body = "".join(f"<tr>{cells}</tr>" for cells in rows)
+    title = f"<caption>{html.escape(caption)}</caption>"
+    _display("text/html", f"<table>{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>", lang)
 
 
 def number(value: float, lang: str, decimals: int = 0, percent: bool = False) -> str:
