@@ -107,7 +107,8 @@ def transformers_model(
     """A causal language model of transformers as such a function; temperature: 0 takes the likeliest token.
 
     Prompts that begin alike are answered together, and their beginning is read once. What is drawn hangs on the prompt
-    and on how many times it came before, not on its neighbours.
+    and on how many times it came before, not on its neighbours, if prompts fit the model's window of attention (512
+    tokens for Gemma 3): in longer ones, padding moves what the window holds.
     """
     import torch
 
