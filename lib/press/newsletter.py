@@ -249,15 +249,21 @@ def _write(letter: Letter, stem: Path, hosted: str | None, unsubscribe: str | No
 
 
 def _fitting(letter: Letter, unsubscribe: str) -> tuple[str, bool]:
-    """The laid out letter, without its last blocks where it would be cut; whether it is."""
+    """The laid out letter, without its last blocks where it would be cut; whether it is.
+
+    The longest text gives first. When each has one block left, the oldest keep their title, lead and link alone.
+    """
     markup, cut = _laid_out(letter, unsubscribe), False
     while len(markup.encode()) > LIMIT:
-        longest = max(letter.pieces, key=lambda piece: sum(map(len, piece.blocks)))
-        if len(longest.blocks) < 2:
-            raise ExportError(f"{longest.title} is too long for mail: over {LIMIT // 1000} kB in one block")
-        longest.blocks.pop()
-        while longest.blocks and re.match(r"<h[1-6]\b", longest.blocks[-1]):  # no heading without its text
-            longest.blocks.pop()
+        shortened = max(letter.pieces, key=lambda piece: (len(piece.blocks) > 1, sum(map(len, piece.blocks))))
+        if len(shortened.blocks) < 2:
+            older = [piece for piece in letter.pieces[1:] if piece.blocks]
+            if not older:
+                raise ExportError(f"{shortened.title} is too long for mail: over {LIMIT // 1000} kB in one block")
+            shortened = older[-1]
+        shortened.blocks.pop()
+        while shortened.blocks and re.match(r"<h[1-6]\b", shortened.blocks[-1]):  # no heading without its text
+            shortened.blocks.pop()
         markup, cut = _laid_out(letter, unsubscribe), True
     return markup, cut
 

@@ -136,6 +136,23 @@ def test_a_cut_leaves_no_heading_alone_and_one_block_cannot_be_cut():
         newsletter._fitting(long_letter([f"<p>{'x' * 120_000}</p>"]), "u")
 
 
+def test_in_a_letter_of_many_the_oldest_keep_their_title_lead_and_link():
+    pieces = [
+        newsletter.Piece(
+            f"t{n}", "m", f"lead {n}", [f"<p>found {n} {'x' * 8000}</p>", "<p>more</p>"], "text", f"https://a.b/{n}", {}
+        )
+        for n in range(20)
+    ]
+    markup, cut = newsletter._fitting(newsletter.Letter("fr", "t", "p", pieces, "2026-11-24", "Lire"), "u")
+    assert cut
+    assert len(markup.encode()) <= newsletter.LIMIT
+    kept = [n for n in range(20) if f"found {n} " in markup]
+    assert 0 < len(kept) < 20
+    assert kept == list(range(len(kept)))  # the newest
+    assert "<p>more" not in re.sub(r' style="[^"]*"', "", markup)  # what more is said goes first
+    assert all(f"lead {n}<" in markup and f'href="https://a.b/{n}"' in markup for n in range(20))
+
+
 def test_an_issue_of_several_newest_first(website, tmp_path, capsys):
     intro = tmp_path / "intro.md"
     intro.write_text("Bonjour, **{{ tiny.mean | number(2) }}** ce mois-ci.\n\n<script>alert(1)</script>\n")
