@@ -80,7 +80,7 @@ def _english(number: int) -> str:
 def year(number: int) -> str:
     """A year as the English say it, in two halves where it has some."""
     century, rest = divmod(number, 100)
-    if number < 1100 or number > 9999 or century % 10 == 0 and rest < 10:
+    if number < 1100 or number > 9999 or (century % 10 == 0 and rest < 10):
         return cardinal(number, "en")
     return f"{_english(century)} {_english(rest) if rest > 9 else f'oh {_english(rest)}' if rest else 'hundred'}"
 

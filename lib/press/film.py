@@ -1,0 +1,191 @@
+"""Slides as pictures, pictures and sound as a film: Chromium draws, ffmpeg encodes. Knows nothing of what is told.
+
+What was drawn or encoded is kept in build/video/ by its content, so that a changed sentence makes one scene again.
+"""
+
+import json
+import os
+import re
+import subprocess
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from lib.lab import paths
+from lib.lab.cache import atomic
+from lib.lab.normalize import digest
+from lib.press import boxes, doctor, slides
+from lib.press.finished import ExportError
+from lib.press.words import WORDS
+
+FPS = 25
+WIDTH, HEIGHT = 1920, 1080
+SCALE = 1.5  # of what slides are laid out in
+MARGIN = 0.94, 0.86  # share of the screen that a slide fills; the same above burnt subtitles
+QUALITY = ["-c:v", "libx264", "-preset", "veryfast", "-tune", "stillimage", "-crf", "20", "-bf", "0", "-g", "250"]
+COLOUR = ["-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv"]
+QUIET = ["-map_metadata", "-1", "-fflags", "+bitexact", "-flags:v", "+bitexact", "-flags:a", "+bitexact"]
+LOUDNESS = "loudnorm=I=-16:TP=-1.5:LRA=11"
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--force-color-profile=srgb",
+]  # fmt: skip
+_SHRINK = """() => {
+  const one = document.querySelector('section'), room = 720;
+  for (let zoom = 1; one.scrollHeight > room && zoom > 0.5; one.style.zoom = zoom -= 0.04)
+    one.style.height = one.style.minHeight = room / (zoom - 0.04) + 'px';
+}"""
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A picture and for how many frames it is shown."""
+
+    picture: Path
+    frames: int
+
+
+def folder() -> Path:
+    """Where pictures and scenes are kept."""
+    return paths.build_dir() / "video"
+
+
+def slide(markup: str, pictures: Mapping[str, Path], lang: str, burn: bool) -> str:
+    """A slide's Markdown as the page that is drawn: nothing in it is elsewhere."""
+    from nbconvert.filters import markdown2html
+
+    shown = re.sub(r'<a class="anchor-link".*?</a>', "", markdown2html(markup))
+    held = r'(?<=src=")(?:figures|images)/[^"]+'
+    shown = re.sub(held, lambda match: slides.data(pictures[match[0]]) if match[0] in pictures else match[0], shown)
+    inside = (
+        f'<div class="reveal"><div class="slides"><section>{shown}</section></div></div><div class="name">Guidon</div>'
+    )
+    return _page(inside, lang, f":root {{ --share: {MARGIN[burn]}; }}")
+
+
+def thumbnail(title: str, verdict: str | None, lang: str) -> str:
+    """The page that is drawn as the picture of the whole: title and verdict."""
+    mark = (
+        f'<span class="verdict verdict-{verdict}">{boxes.MARKS[verdict]} {WORDS[lang][verdict]}</span>'
+        if verdict
+        else ""
+    )
+    size = "" if len(title) < 60 else ' class="long"'
+    inside = f'<h1{size}>{boxes.escape(boxes.typographic(title))}</h1>{mark}<div class="name">Guidon</div>'
+    return _page(f'<div class="thumb">{inside}</div>', lang, "")
+
+
+def _page(inside: str, lang: str, style: str) -> str:
+    styled = (slides.TEMPLATES / "video.css").read_text(encoding="utf-8")
+    given = f"<style>{slides.style()}{styled}{style}</style>"
+    return f'<!DOCTYPE html><html lang="{lang}"><head><meta charset="utf-8">{given}</head><body>{inside}</body></html>'
+
+
+def draw(pages: Sequence[str], advance: Callable[[], object] = lambda: None, scale: float = SCALE) -> list[Path]:
+    """Pages as PNG, 1280 by 720 times the scale; those drawn before are not drawn again. Raises ExportError."""
+    places = [folder() / f"{digest(str(scale), _SHRINK, page)[:24]}.png" for page in pages]
+    missing = {place: page for place, page in zip(places, pages, strict=True) if not place.is_file()}
+    if missing:
+        path = doctor.chromium()
+        if path is None:
+            raise ExportError("a video needs Chromium, which draws its slides (Debian: apt install chromium)")
+        from playwright.sync_api import sync_playwright
+
+        with sync_playwright() as playwright, playwright.chromium.launch(executable_path=path, args=FLAGS) as browser:
+            context = browser.new_context(
+                viewport={"width": 1280, "height": 720}, device_scale_factor=scale, color_scheme="light", offline=True,
+                java_script_enabled=True,
+            )  # fmt: skip
+            screen = context.new_page()
+            for place, page in missing.items():
+                screen.set_content(page)
+                if "<section>" in page:
+                    screen.evaluate(_SHRINK)
+                with atomic(place) as made:
+                    screen.screenshot(path=made, type="png")
+                advance()
+    return places
+
+
+def captioned(picture: Path, lines: Sequence[str]) -> Path:
+    """A picture with a subtitle drawn into it."""
+    place = folder() / f"{digest(picture.name, *lines)[:24]}.png"
+    if not place.is_file():
+        import matplotlib
+        from PIL import Image, ImageDraw, ImageFont
+
+        font = ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts/ttf/DejaVuSans.ttf", 40)
+        with Image.open(picture) as image:
+            drawn = image.convert("RGB")
+        pen = ImageDraw.Draw(drawn)
+        text, middle = "\n".join(lines), (WIDTH // 2, HEIGHT - 28)
+        left, top, right, bottom = pen.multiline_textbbox(middle, text, font, anchor="md", align="center", spacing=8)
+        pen.rounded_rectangle((left - 24, top - 14, right + 24, bottom + 14), 12, fill="#111617")
+        pen.multiline_text(middle, text, "#ffffff", font, anchor="md", align="center", spacing=8)
+        with atomic(place) as made:
+            drawn.save(made, "PNG", compress_level=1)
+    return place
+
+
+def encode(shots: Sequence[Shot], advance: Callable[[], object] = lambda: None) -> list[Path]:
+    """Each shot as a film of its own without sound; those made before are not made again. Raises ExportError."""
+    every = list(dict.fromkeys(shots))
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        made = {}
+        for shot, place in zip(every, pool.map(_encode, every), strict=True):
+            made[shot] = place
+            advance()
+    return [made[shot] for shot in shots]
+
+
+def _encode(shot: Shot) -> Path:
+    place = folder() / f"{digest(shot.picture.name, str(shot.frames), *QUALITY, *COLOUR)[:24]}.mp4"
+    if not place.is_file():
+        still = "scale=out_color_matrix=bt709:out_range=tv,format=yuv420p,loop=-1:1,setpts=N/(25*TB)"
+        with atomic(place) as made:
+            ffmpeg([
+                "-framerate", str(FPS), "-i", str(shot.picture), "-vf", still, "-frames:v", str(shot.frames), *QUALITY,
+                *COLOUR, "-threads", "1", *QUIET, "-video_track_timescale", "12800", str(made),
+            ])  # fmt: skip
+    return place
+
+
+def join(scenes: Sequence[Path], sound: Path, marks: str, lang: str, target: Path) -> None:
+    """Scenes one after the other, with sound at the usual loudness and chapters; no trace of tools. Raises ExportError.
+
+    marks: chapters as ffmpeg's metadata.
+    """
+    with tempfile.TemporaryDirectory(prefix="guidon-film-") as place:
+        listed, told = Path(place) / "scenes.txt", Path(place) / "chapters.txt"
+        listed.write_text("".join(f"file '{scene}'\n" for scene in scenes), encoding="utf-8")
+        told.write_text(f";FFMETADATA1\n{marks}", encoding="utf-8")
+        heard = ffmpeg(
+            ["-i", str(sound), "-af", f"aformat=channel_layouts=stereo,{LOUDNESS}:print_format=json", "-f", "null", "-"]
+        )
+        found = json.loads(heard[heard.rindex("{") : heard.rindex("}") + 1])
+        measured = ":".join(
+            f"measured_{name}={found[f'input_{given}']}"
+            for name, given in (("I", "i"), ("TP", "tp"), ("LRA", "lra"), ("thresh", "thresh"))
+        )
+        loud = f"aformat=channel_layouts=stereo,{LOUDNESS}:{measured}:offset={found['target_offset']}:linear=true"
+        ffmpeg([
+            "-f", "concat", "-safe", "0", "-i", str(listed), "-i", str(sound), "-f", "ffmetadata", "-i", str(told),
+            "-map", "0:v", "-map", "1:a", *QUIET, "-map_chapters", "2", "-c:v", "copy",
+            "-bsf:v", "filter_units=remove_types=6", "-af", loud, "-ar", "48000", "-c:a", "aac", "-b:a", "128k",
+            "-metadata:s:a:0", f"language={ {'fr': 'fra', 'en': 'eng'}[lang] }", "-empty_hdlr_name", "1",
+            "-movflags", "+faststart", str(target),
+        ])  # fmt: skip
+
+
+def ffmpeg(arguments: Sequence[str]) -> str:
+    """Run ffmpeg; what it says on the standard error. Raises ExportError."""
+    import imageio_ffmpeg
+
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-nostdin", "-y", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace")
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or ["it ended without a word"]
+        raise ExportError(f"ffmpeg: {lines[-1]}")
+    return done.stderr
