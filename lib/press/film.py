@@ -3,7 +3,6 @@
 What was drawn or encoded is kept in build/video/ by its content, so that a changed sentence makes one scene again.
 """
 
-import json
 import os
 import re
 import subprocess
@@ -20,14 +19,32 @@ from lib.press import boxes, doctor, slides
 from lib.press.finished import ExportError
 from lib.press.words import WORDS
 
+NO_BREAK = "\u2011"  # a hyphen
 FPS = 25
 WIDTH, HEIGHT = 1920, 1080
 SCALE = 1.5  # of what slides are laid out in
 MARGIN = 0.94, 0.86  # share of the screen that a slide fills; the same above burnt subtitles
-QUALITY = ["-c:v", "libx264", "-preset", "veryfast", "-tune", "stillimage", "-crf", "20", "-bf", "0", "-g", "250"]
+CLIP = 100  # frames of a picture as film, which is repeated as long as the picture is shown
+QUALITY = [
+    "-c:v", "libx264", "-preset", "superfast", "-crf", "18", "-bf", "0", "-g", str(CLIP),
+    "-x264-params", "rc-lookahead=0:scenecut=0:weightp=0",
+]  # fmt: skip
 COLOUR = ["-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv"]
-QUIET = ["-map_metadata", "-1", "-fflags", "+bitexact", "-flags:v", "+bitexact", "-flags:a", "+bitexact"]
-LOUDNESS = "loudnorm=I=-16:TP=-1.5:LRA=11"
+QUIET = [
+    "-map_metadata:g",
+    "-1",
+    "-map_metadata:s",
+    "-1",
+    "-fflags",
+    "+bitexact",
+    "-flags:v",
+    "+bitexact",
+    "-flags:a",
+    "+bitexact",
+]
+LOUDNESS, PEAK = -16.0, 0.8  # LUFS, and the share of full scale that no sample passes
+BOTH_EARS = "aformat=channel_layouts=stereo"  # one channel is heard from two speakers
+LANGUAGES = {"fr": "fra", "en": "eng"}
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--force-color-profile=srgb",
@@ -67,14 +84,11 @@ def slide(markup: str, pictures: Mapping[str, Path], lang: str, burn: bool) -> s
 
 def thumbnail(title: str, verdict: str | None, lang: str) -> str:
     """The page that is drawn as the picture of the whole: title and verdict."""
-    mark = (
-        f'<span class="verdict verdict-{verdict}">{boxes.MARKS[verdict]} {WORDS[lang][verdict]}</span>'
-        if verdict
-        else ""
-    )
-    size = "" if len(title) < 60 else ' class="long"'
-    inside = f'<h1{size}>{boxes.escape(boxes.typographic(title))}</h1>{mark}<div class="name">Guidon</div>'
-    return _page(f'<div class="thumb">{inside}</div>', lang, "")
+    told = f"{boxes.MARKS[verdict]} {WORDS[lang][verdict]}" if verdict else ""
+    mark = f'<span class="verdict verdict-{verdict}">{told}</span>' if verdict else ""
+    shown = boxes.escape(boxes.typographic(title)).replace("-", NO_BREAK)
+    heading = f'<h1 class="{"long" if len(title) > 60 else "short"}">{shown}</h1>'
+    return _page(f'<div class="thumb">{heading}{mark}<div class="name">Guidon</div></div>', lang, "")
 
 
 def _page(inside: str, lang: str, style: str) -> str:
@@ -129,54 +143,67 @@ def captioned(picture: Path, lines: Sequence[str]) -> Path:
     return place
 
 
-def encode(shots: Sequence[Shot], advance: Callable[[], object] = lambda: None) -> list[Path]:
-    """Each shot as a film of its own without sound; those made before are not made again. Raises ExportError."""
-    every = list(dict.fromkeys(shots))
+def encode(pictures: Sequence[Path], advance: Callable[[], object] = lambda: None) -> dict[Path, Path]:
+    """Each picture as a film of CLIP frames; those made before are not made again. Raises ExportError."""
+    every = list(dict.fromkeys(pictures))
+    made = {}
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        made = {}
-        for shot, place in zip(every, pool.map(_encode, every), strict=True):
-            made[shot] = place
+        for picture, place in zip(every, pool.map(_encode, every), strict=True):
+            made[picture] = place
             advance()
-    return [made[shot] for shot in shots]
+    return made
 
 
-def _encode(shot: Shot) -> Path:
-    place = folder() / f"{digest(shot.picture.name, str(shot.frames), *QUALITY, *COLOUR)[:24]}.mp4"
+def _encode(picture: Path) -> Path:
+    place = folder() / f"{digest(picture.name, *QUALITY, *COLOUR)[:24]}.mp4"
     if not place.is_file():
-        still = "scale=out_color_matrix=bt709:out_range=tv,format=yuv420p,loop=-1:1,setpts=N/(25*TB)"
+        still = f"scale=out_color_matrix=bt709:out_range=tv,format=yuv420p,loop=-1:1,setpts=N/({FPS}*TB)"
         with atomic(place) as made:
             ffmpeg([
-                "-framerate", str(FPS), "-i", str(shot.picture), "-vf", still, "-frames:v", str(shot.frames), *QUALITY,
-                *COLOUR, "-threads", "1", *QUIET, "-video_track_timescale", "12800", str(made),
+                "-framerate", str(FPS), "-i", str(picture), "-vf", still, "-frames:v", str(CLIP), *QUALITY, *COLOUR,
+                "-threads", "1", *QUIET, "-video_track_timescale", "12800", str(made),
             ])  # fmt: skip
     return place
 
 
-def join(scenes: Sequence[Path], sound: Path, marks: str, lang: str, target: Path) -> None:
-    """Scenes one after the other, with sound at the usual loudness and chapters; no trace of tools. Raises ExportError.
+def repeats(frames: int) -> list[int]:
+    """So many frames as whole clips and the beginning of one, which has two at least: one alone is no film."""
+    whole, rest = divmod(frames, CLIP)
+    if rest == 1 and whole:
+        return [CLIP] * (whole - 1) + [CLIP - 1, 2]
+    return [CLIP] * whole + ([rest] if rest else [])
 
-    marks: chapters as ffmpeg's metadata.
+
+def join(
+    shots: Sequence[Shot], clips: Mapping[Path, Path], sound: Path, marks: str, lang: str, target: Path
+) -> None:  # fmt: skip
+    """Pictures one after the other, with sound at the usual loudness and chapters; no trace of tools.
+
+    marks: chapters as ffmpeg's metadata. Raises ExportError.
     """
     with tempfile.TemporaryDirectory(prefix="guidon-film-") as place:
-        listed, told = Path(place) / "scenes.txt", Path(place) / "chapters.txt"
-        listed.write_text("".join(f"file '{scene}'\n" for scene in scenes), encoding="utf-8")
+        listed, told = Path(place) / "shots.txt", Path(place) / "chapters.txt"
+        files = {picture: str(clip).replace("'", r"'\''") for picture, clip in clips.items()}
+        listed.write_text("".join(
+            f"file '{files[shot.picture]}'\noutpoint {frames / FPS:.2f}\n"
+            for shot in shots for frames in repeats(shot.frames)
+        ), encoding="utf-8")  # fmt: skip
         told.write_text(f";FFMETADATA1\n{marks}", encoding="utf-8")
-        heard = ffmpeg(
-            ["-i", str(sound), "-af", f"aformat=channel_layouts=stereo,{LOUDNESS}:print_format=json", "-f", "null", "-"]
-        )
-        found = json.loads(heard[heard.rindex("{") : heard.rindex("}") + 1])
-        measured = ":".join(
-            f"measured_{name}={found[f'input_{given}']}"
-            for name, given in (("I", "i"), ("TP", "tp"), ("LRA", "lra"), ("thresh", "thresh"))
-        )
-        loud = f"aformat=channel_layouts=stereo,{LOUDNESS}:{measured}:offset={found['target_offset']}:linear=true"
         ffmpeg([
             "-f", "concat", "-safe", "0", "-i", str(listed), "-i", str(sound), "-f", "ffmetadata", "-i", str(told),
             "-map", "0:v", "-map", "1:a", *QUIET, "-map_chapters", "2", "-c:v", "copy",
-            "-bsf:v", "filter_units=remove_types=6", "-af", loud, "-ar", "48000", "-c:a", "aac", "-b:a", "128k",
-            "-metadata:s:a:0", f"language={ {'fr': 'fra', 'en': 'eng'}[lang] }", "-empty_hdlr_name", "1",
-            "-movflags", "+faststart", str(target),
+            "-bsf:v", "filter_units=remove_types=6", "-af", _levelled(sound), "-ar", "48000", "-c:a", "aac",
+            "-aac_coder", "fast", "-b:a", "128k", "-metadata:s:a:0", f"language={LANGUAGES[lang]}",
+            "-empty_hdlr_name", "1", "-movflags", "+faststart", str(target),
         ])  # fmt: skip
+
+
+def _levelled(sound: Path) -> str:
+    """The filter that brings a sound to the usual loudness."""
+    heard = ffmpeg(["-i", str(sound), "-af", f"{BOTH_EARS},ebur128=framelog=quiet", "-f", "null", "-"])
+    found = re.findall(r"\bI:\s+(-?[\d.]+) LUFS", heard)
+    gain = LOUDNESS - float(found[-1]) if found else 0.0
+    return f"volume={gain:.2f}dB,aresample=48000,alimiter=limit={PEAK}:level=false:latency=true"
 
 
 def ffmpeg(arguments: Sequence[str]) -> str:

@@ -62,11 +62,11 @@ def write(slug: str, lang: str) -> Script:
         folder = posts.folder(lang)
         _, text = pages.split(folder / f"{slug}.qmd")
         drawn = {name: folder / name for name in pages.images(text) if (folder / name).is_file()}
-        return Script(page, address, _finished([first, *_told([("text", text)], lang)], address), drawn)
+        return Script(page, address, _finished([first, *_told([("text", text)], lang, page.title)], address), drawn)
     shown = posts.results(list(notebooks.values()))
     body, words = Body(notebooks[slug], shown[slug], shown, lang), WORDS[lang]
     marked = any(cell.slide in slides.SLIDES for cell in body.notebook.cells)
-    scenes = [first, *(_marked(body) if marked else _unmarked(body))]
+    scenes = [first, *(_marked(body) if marked else _unmarked(body, page.title))]
     again, *sources = [text for _, text in slides.closing(body)]
     scenes.append(Scene(words["rerun"], again, (words["all_there"],)))
     record = body.result.record
@@ -120,12 +120,15 @@ def _marked(body: Body) -> Iterator[Scene]:
             continue
         if heading := re.search(r"^#+\s+(.+)$", text, re.MULTILINE):
             chapter = re.sub(r"[*`]", "", boxes.typographic(heading[1].strip()))
+            said = [sentence(chapter), *plain(text, body.lang)]
+        else:
+            said = plain(text, body.lang)
         before = scenes[-1].markup + "\n\n" if cell.slide == "fragment" and scenes else ""
-        scenes.append(_scene(chapter, before + text, plain(text, body.lang), scenes))
+        scenes.append(Scene(chapter, before + text, tuple(said)))
     yield from scenes
 
 
-def _unmarked(body: Body) -> Iterator[Scene]:
+def _unmarked(body: Body, title: str) -> Iterator[Scene]:
     """What a talk would show and say of a post that marks no slide: claim and rule, verdict, then as it comes."""
     events: list[tuple[str, Any]] = []
     for cell in posts.opening_first(body.notebook.cells[1:]):
@@ -134,20 +137,20 @@ def _unmarked(body: Body) -> Iterator[Scene]:
         elif cell.kind == "markdown" and cell.lang in (None, body.lang):
             events.append(("narration" if cell.narration else "text", body.filled(cell.source, cell)))
     words = WORDS[body.lang]
-    told = _told(events, body.lang)
     if body.notebook.kind == "tutorial":
-        yield from told
+        yield from _told(events, body.lang, title)
         return
+    told = _told(events, body.lang, words["found"])
     claim = [one for one in told if one.chapter == words["claim"]]
     for kind, markup in slides.claim_slides(body, ""):
         if kind == "slide":
             chapter = words["verdict"] if "finding" in markup else words["claim"]
-            yield _scene(chapter, markup, plain(markup, body.lang), ())
+            yield Scene(chapter, markup, (sentence(chapter), *plain(markup, body.lang)))
     yield from (one for one in told if one not in claim)
 
 
-def _told(events: Iterable[tuple[str, Any]], lang: str) -> list[Scene]:
-    """Scenes of texts, of what is shown, and of narrations, as they come; `title` is empty before the first heading.
+def _told(events: Iterable[tuple[str, Any]], lang: str, chapter: str) -> list[Scene]:
+    """Scenes of texts, of what is shown, and of narrations, as they come. chapter: of what stands under no heading.
 
     Text makes slides of its lists and first sentences; but what comes right after a figure is said over it.
     """
@@ -155,27 +158,30 @@ def _told(events: Iterable[tuple[str, Any]], lang: str) -> list[Scene]:
     blocks: list[tuple[str, str]] = []
     title, start, reads = "", 0, False
 
+    def add(markup: str, said: Sequence[str]) -> None:
+        new = title and (not scenes or scenes[-1].chapter != title)
+        heading = f"## {title}\n\n" if title else ""
+        scenes.append(Scene(title or chapter, heading + markup, (*([sentence(title)] if new else []), *said)))
+
     def flush() -> None:
         nonlocal start
         if blocks:
             start = len(scenes)
             texts = [slides.opening(text) if kind == "paragraph" else text for kind, text in blocks]
             for text in slides.filled(texts):
-                markup = f"## {title}\n\n{text}" if title else slides.div("spoken", text)
-                scenes.append(_scene(title, markup, plain(text, lang), scenes))
+                add(text if title else slides.div("spoken", text), plain(text, lang))
             blocks.clear()
 
     for kind, told in events:
         if kind == "narration":
             flush()
-            scenes = _retold(scenes, start, plain(told, lang))
+            scenes, reads = _retold(scenes, start, plain(told, lang)), False
         elif kind == "shown":
             if told:
                 flush()
             for one in told:
                 start, reads = len(scenes), True
-                heading = f"## {title}\n\n" if title else ""
-                scenes.append(_scene(title, heading + one, plain(one, lang), scenes))
+                add(one, plain(one, lang))
         else:
             for number, section in enumerate(slides.filed(told, [slides.Section()])):
                 if number:
@@ -189,12 +195,6 @@ def _told(events: Iterable[tuple[str, Any]], lang: str) -> list[Scene]:
                         blocks.append((sort, text))
     flush()
     return scenes
-
-
-def _scene(chapter: str, markup: str, said: Sequence[str], before: Sequence[Scene]) -> Scene:
-    """A scene that says the heading of a chapter first, when it is a new one."""
-    new = chapter and (not before or before[-1].chapter != chapter)
-    return Scene(chapter, markup, (*([sentence(chapter)] if new else []), *said))
 
 
 def _retold(scenes: Sequence[Scene], start: int, said: Sequence[str]) -> list[Scene]:

@@ -94,7 +94,7 @@ def spoken(text: str, lang: str) -> str:
         whole = "" if written[-1] in ".)?" else r"(?!\w)"
         text = re.sub(rf"(?<!\w)(?:{written}){whole}", said, text)
     text = _ranks(re.sub(r"(?<=\w)@(?=\w)", f" {_WORDS[lang]['at']} ", text), lang)
-    text = _ranges(re.sub(r"(?<=[A-Za-z])-(?=\d)|(?<=[A-Za-z]\d)-(?=\d)", " ", text), lang)
+    text = _ranges(re.sub(r"(?<=[A-Za-z])-(?=\d)", " ", re.sub(r"(?<=[A-Za-z]\d)-(?=\d)", ", ", text)), lang)
     text = _quantities(text, lang)
     text = re.sub(r"[\u00a0\u202f]", " ", text)
     for sign, said in _SIGNS[lang].items():

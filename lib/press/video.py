@@ -89,12 +89,13 @@ def export(slug: str, lang: str, burn: bool = False) -> Path:
         timed = timeline(cut, clips)
         pictures = film.draw(drawn, bar.advance)
         shots = [shot for scene, picture in zip(timed, pictures, strict=True) for shot in split(scene, picture, burn)]
-        parts = film.encode(shots, bar.advance)
+        parts = film.encode([shot.picture for shot in shots], bar.advance)
         marks = chapters(script.scenes, timed)
         with atomic(folder) as made:
             made.mkdir()
             voices.write(made / "sound.wav", mix(timed))
-            film.join(parts, made / "sound.wav", _metadata(marks, timed[-1].end_s), lang, made / f"{slug}.mp4")
+            told = _metadata(marks, timed[-1].end_s)
+            film.join(shots, parts, made / "sound.wav", told, lang, made / f"{slug}.mp4")
             (made / "sound.wav").unlink()
             (made / "thumbnail.png").write_bytes(film.draw([front], scale=1)[0].read_bytes())
             _papers(script, timed, marks, key, made)
@@ -151,6 +152,7 @@ def split(scene: Timed, picture: Path, burn: bool) -> list[film.Shot]:
     shots, at, end = [], scene.first, scene.first + scene.frames
     for cue in scene.cues:
         start, stop = round(cue.start_s * film.FPS), min(end, round(cue.end_s * film.FPS))
+        start = start if start - at > 2 else at  # one frame alone is no film
         shots += [film.Shot(picture, start - at), film.Shot(film.captioned(picture, cue.lines), stop - start)]
         at = stop
     return [shot for shot in (*shots, film.Shot(picture, end - at)) if shot.frames > 0]
