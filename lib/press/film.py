@@ -19,7 +19,6 @@ from lib.press import boxes, doctor, slides
 from lib.press.finished import ExportError
 from lib.press.words import WORDS
 
-NO_BREAK = "\u2011"  # a hyphen
 FPS = 25
 WIDTH, HEIGHT = 1920, 1080
 SCALE = 1.5  # of what slides are laid out in
@@ -29,7 +28,7 @@ QUALITY = [
     "-c:v", "libx264", "-preset", "superfast", "-crf", "18", "-bf", "0", "-g", str(CLIP),
     "-x264-params", "rc-lookahead=0:scenecut=0:weightp=0",
 ]  # fmt: skip
-COLOUR = ["-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv"]
+COLOUR = "setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709:range=tv"
 QUIET = [
     "-map_metadata:g",
     "-1",
@@ -49,10 +48,12 @@ FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--force-color-profile=srgb",
 ]  # fmt: skip
-_SHRINK = """() => {
-  const one = document.querySelector('section'), room = 720;
-  for (let zoom = 1; one.scrollHeight > room && zoom > 0.5; one.style.zoom = zoom -= 0.04)
-    one.style.height = one.style.minHeight = room / (zoom - 0.04) + 'px';
+_FIT = """() => {
+  const section = document.querySelector('section'), inside = document.querySelector('.fit');
+  for (let zoom = 1.3; zoom > 0.5; zoom -= 0.05) {
+    inside.style.zoom = zoom;
+    if (section.scrollHeight <= section.clientHeight && section.scrollWidth <= section.clientWidth) break;
+  }
 }"""
 
 
@@ -76,17 +77,19 @@ def slide(markup: str, pictures: Mapping[str, Path], lang: str, burn: bool) -> s
     shown = re.sub(r'<a class="anchor-link".*?</a>', "", markdown2html(markup))
     held = r'(?<=src=")(?:figures|images)/[^"]+'
     shown = re.sub(held, lambda match: slides.data(pictures[match[0]]) if match[0] in pictures else match[0], shown)
-    inside = (
-        f'<div class="reveal"><div class="slides"><section>{shown}</section></div></div><div class="name">Guidon</div>'
+    inside = f'<div class="slides"><section><div class="fit">{shown}</div></section></div>'
+    return _page(
+        f'<div class="reveal">{inside}</div><div class="name">Guidon</div>',
+        lang,
+        f":root {{ --share: {MARGIN[burn]}; }}",
     )
-    return _page(inside, lang, f":root {{ --share: {MARGIN[burn]}; }}")
 
 
 def thumbnail(title: str, verdict: str | None, lang: str) -> str:
     """The page that is drawn as the picture of the whole: title and verdict."""
     told = f"{boxes.MARKS[verdict]} {WORDS[lang][verdict]}" if verdict else ""
     mark = f'<span class="verdict verdict-{verdict}">{told}</span>' if verdict else ""
-    shown = boxes.escape(boxes.typographic(title)).replace("-", NO_BREAK)
+    shown = boxes.escape(boxes.typographic(title)).replace("-", boxes.HYPHEN)
     heading = f'<h1 class="{"long" if len(title) > 60 else "short"}">{shown}</h1>'
     return _page(f'<div class="thumb">{heading}{mark}<div class="name">Guidon</div></div>', lang, "")
 
@@ -99,7 +102,7 @@ def _page(inside: str, lang: str, style: str) -> str:
 
 def draw(pages: Sequence[str], advance: Callable[[], object] = lambda: None, scale: float = SCALE) -> list[Path]:
     """Pages as PNG, 1280 by 720 times the scale; those drawn before are not drawn again. Raises ExportError."""
-    places = [folder() / f"{digest(str(scale), _SHRINK, page)[:24]}.png" for page in pages]
+    places = [folder() / f"{digest(str(scale), _FIT, page)[:24]}.png" for page in pages]
     missing = {place: page for place, page in zip(places, pages, strict=True) if not place.is_file()}
     if missing:
         path = doctor.chromium()
@@ -109,14 +112,13 @@ def draw(pages: Sequence[str], advance: Callable[[], object] = lambda: None, sca
 
         with sync_playwright() as playwright, playwright.chromium.launch(executable_path=path, args=FLAGS) as browser:
             context = browser.new_context(
-                viewport={"width": 1280, "height": 720}, device_scale_factor=scale, color_scheme="light", offline=True,
-                java_script_enabled=True,
-            )  # fmt: skip
+                viewport={"width": 1280, "height": 720}, device_scale_factor=scale, color_scheme="light", offline=True
+            )
             screen = context.new_page()
             for place, page in missing.items():
                 screen.set_content(page)
-                if "<section>" in page:
-                    screen.evaluate(_SHRINK)
+                if 'class="fit"' in page:
+                    screen.evaluate(_FIT)
                 with atomic(place) as made:
                     screen.screenshot(path=made, type="png")
                 advance()
@@ -155,12 +157,12 @@ def encode(pictures: Sequence[Path], advance: Callable[[], object] = lambda: Non
 
 
 def _encode(picture: Path) -> Path:
-    place = folder() / f"{digest(picture.name, *QUALITY, *COLOUR)[:24]}.mp4"
+    place = folder() / f"{digest(picture.name, *QUALITY, COLOUR)[:24]}.mp4"
     if not place.is_file():
-        still = f"scale=out_color_matrix=bt709:out_range=tv,format=yuv420p,loop=-1:1,setpts=N/({FPS}*TB)"
+        still = f"scale=out_color_matrix=bt709:out_range=tv,format=yuv420p,loop=-1:1,setpts=N/({FPS}*TB),{COLOUR}"
         with atomic(place) as made:
             ffmpeg([
-                "-framerate", str(FPS), "-i", str(picture), "-vf", still, "-frames:v", str(CLIP), *QUALITY, *COLOUR,
+                "-framerate", str(FPS), "-i", str(picture), "-vf", still, "-frames:v", str(CLIP), *QUALITY,
                 "-threads", "1", *QUIET, "-video_track_timescale", "12800", str(made),
             ])  # fmt: skip
     return place

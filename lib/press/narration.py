@@ -55,7 +55,7 @@ def write(slug: str, lang: str) -> Script:
     """The script of a post's video. Raises ExportError."""
     page = finished.find(slug, lang)
     address = f"{pages.site_url()}/{page.path}"
-    opening = slides.div("opening", f"# {page.title}\n\n{page.description}\n")
+    opening = slides.div("opening", f"# {page.title.replace('-', boxes.HYPHEN)}\n\n{page.description}\n")
     first = Scene(page.title, opening, (sentence(page.title), sentence(page.description)))
     notebooks = {notebook.slug: notebook for notebook in find()}
     if slug not in notebooks:

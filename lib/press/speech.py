@@ -47,19 +47,25 @@ _SAID = {  # what is a word, or is read otherwise than it is written
     "fr": {
         r"RAG": "rague", r"LoRA": "Lora", r"(?:art|Art)\.": "article", r"n[ᵒ°º]s?\b|nᵒˢ": "numéro", r"cf\.": "voir",
         r"p\.\s?(?=\d)": "page ", r"et al\.": "et ses collègues", r"vs\.?": "contre", r"§\s?": "paragraphe ",
-        r"etc\.": "et cetera", r"ex\.": "exemple", r"GPUs": "GPU",
+        r"etc\.": "et cetera", r"ex\.": "exemple", r"GPUs": "GPU", r"JSON": "jisonne",
     },
     "en": {
         r"RAG": "rag", r"LoRA": "Lora", r"(?:art|Art)\.": "article", r"No\.\s?(?=\d)": "number ", r"cf\.": "see",
         r"p\.\s?(?=\d)": "page ", r"et al\.": "and colleagues", r"vs\.?": "versus", r"§\s?": "section ",
-        r"etc\.": "et cetera", r"e\.g\.": "for example", r"i\.e\.": "that is",
+        r"etc\.": "et cetera", r"e\.g\.": "for example", r"i\.e\.": "that is", r"JSON": "jason",
     },
 }  # fmt: skip
 _SIGNS = {
-    "fr": {"×": " fois ", "≥": " au moins ", "≤": " au plus ", "≈": " environ ", "±": " plus ou moins ", "=": " égale ",
-           ">": " plus de ", "<": " moins de ", "&": " et ", "²": " carré ", "→": ", ", "°": " degrés "},
-    "en": {"×": " times ", "≥": " at least ", "≤": " at most ", "≈": " about ", "±": " plus or minus ", "=": " equals ",
-           ">": " more than ", "<": " less than ", "&": " and ", "²": " squared ", "→": ", ", "°": " degrees "},
+    "fr": {
+        "×": " fois ", "≥": " au moins ", "≤": " au plus ", "≈": " environ ", "±": " plus ou moins ", "=": " égale ",
+        ">": " plus de ", "<": " moins de ", "&": " et ", "²": " carré ", "→": ", ", "°": " degrés ",
+        "%": " pour cent ",
+    },
+    "en": {
+        "×": " times ", "≥": " at least ", "≤": " at most ", "≈": " about ", "±": " plus or minus ", "=": " equals ",
+        ">": " more than ", "<": " less than ", "&": " and ", "²": " squared ", "→": ", ", "°": " degrees ",
+        "%": " percent ",
+    },
 }  # fmt: skip
 _AS_WORDS = {"BERT", "BEIR", "DILA", "CLIP", "LIME", "SHAP", "RAM", "ROUGE", "BLEU", "SIGIR"}  # not letter by letter
 _DIGITS = {
@@ -67,6 +73,8 @@ _DIGITS = {
     "en": r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?",
 }
 _SIGN = r"(?:[+−]\s?|(?<![\w)])-(?=\d))?"
+_MONTHS = "January|February|March|April|May|June|July|August|September|October|November|December"
+_DAY = re.compile(rf"(?<![\w.,])(\d\d?)[ \u00a0]({_MONTHS})\b")
 _ROMAN = re.compile(r"\b(?=[IVX]{2})(X{0,3})(IX|IV|V?I{0,3})(?=e?\b)")
 
 
@@ -109,6 +117,7 @@ def _ranks(text: str, lang: str) -> str:
         text = re.sub(pattern, lambda m: ordinal(int(m[1]) or 1, "fr", m[2] in ("ère", "re")), text)
     else:
         text = re.sub(r"\b(\d[\d,]*)(?:st|nd|rd|th)\b", lambda m: ordinal(int(m[1].replace(",", "")) or 1, "en"), text)
+        text = re.sub(_DAY, lambda m: f"the {ordinal(int(m[1]) or 1, 'en')} of {m[2]}", text)
         text = re.sub(r"\b(\d\d[2-9]0)s\b", lambda m: f"{year(int(m[1])).removesuffix('y')}ies", text)
     text = re.sub(r"\b([LRD])\.?[ \u00a0]?(?=\d)(\d+(?:-\d+)*)(?!\w)", lambda m: _article(m[1], m[2], lang), text)
     return _ROMAN.sub(lambda m: str(_roman(m[0])) if m[0] else m[0], text)

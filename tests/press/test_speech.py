@@ -55,6 +55,7 @@ ENGLISH = {
     f"1{NB}min 5{NB}s": "one minute five seconds",
     "Annexes IV and XI": "Annexes four and eleven",
     "version 1.2.3": "version one point two point three",
+    "on 1 February 2024": "on the first of February twenty twenty-four",
     "e.g. 1.2 times": "for example one point two times",
 }
 
