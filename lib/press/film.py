@@ -42,7 +42,7 @@ QUIET = [
     "+bitexact",
 ]
 LOUDNESS, PEAK = -16.0, 0.8  # LUFS, and the share of full scale that no sample passes
-BOTH_EARS = "aformat=channel_layouts=stereo"  # one channel is heard from two speakers
+EVEN = "acompressor=threshold=-20dB:ratio=3:attack=5:release=100"  # leaves room for the loudness below the peak
 LANGUAGES = {"fr": "fra", "en": "eng"}
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -202,10 +202,10 @@ def join(
 
 def _levelled(sound: Path) -> str:
     """The filter that brings a sound to the usual loudness."""
-    heard = ffmpeg(["-i", str(sound), "-af", f"{BOTH_EARS},ebur128=framelog=quiet", "-f", "null", "-"])
+    heard = ffmpeg(["-i", str(sound), "-af", f"{EVEN},ebur128=framelog=quiet", "-f", "null", "-"])
     found = re.findall(r"\bI:\s+(-?[\d.]+) LUFS", heard)
     gain = LOUDNESS - float(found[-1]) if found else 0.0
-    return f"volume={gain:.2f}dB,aresample=48000,alimiter=limit={PEAK}:level=false:latency=true"
+    return f"{EVEN},volume={gain:.2f}dB,aresample=48000,alimiter=limit={PEAK}:level=false:latency=true"
 
 
 def ffmpeg(arguments: Sequence[str]) -> str:
