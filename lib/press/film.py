@@ -30,17 +30,9 @@ QUALITY = [
 ]  # fmt: skip
 COLOUR = "setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709:range=tv"
 QUIET = [
-    "-map_metadata:g",
-    "-1",
-    "-map_metadata:s",
-    "-1",
-    "-fflags",
-    "+bitexact",
-    "-flags:v",
-    "+bitexact",
-    "-flags:a",
-    "+bitexact",
-]
+    "-map_metadata:g", "-1", "-map_metadata:s", "-1",
+    "-fflags", "+bitexact", "-flags:v", "+bitexact", "-flags:a", "+bitexact",
+]  # fmt: skip
 LOUDNESS, PEAK = -16.0, 0.8  # LUFS, and the share of full scale that no sample passes
 EVEN = "acompressor=threshold=-20dB:ratio=3:attack=5:release=100"  # leaves room for the loudness below the peak
 LANGUAGES = {"fr": "fra", "en": "eng"}
@@ -194,13 +186,13 @@ def join(
         ffmpeg([
             "-f", "concat", "-safe", "0", "-i", str(listed), "-i", str(sound), "-f", "ffmetadata", "-i", str(told),
             "-map", "0:v", "-map", "1:a", *QUIET, "-map_chapters", "2", "-c:v", "copy",
-            "-bsf:v", "filter_units=remove_types=6", "-af", _levelled(sound), "-ar", "48000", "-c:a", "aac",
+            "-bsf:v", "filter_units=remove_types=6", "-af", levelled(sound), "-ar", "48000", "-c:a", "aac",
             "-aac_coder", "fast", "-b:a", "128k", "-metadata:s:a:0", f"language={LANGUAGES[lang]}",
             "-empty_hdlr_name", "1", "-movflags", "+faststart", str(target),
         ])  # fmt: skip
 
 
-def _levelled(sound: Path) -> str:
+def levelled(sound: Path) -> str:
     """The filter that brings a sound to the usual loudness."""
     heard = ffmpeg(["-i", str(sound), "-af", f"{EVEN},ebur128=framelog=quiet", "-f", "null", "-"])
     found = re.findall(r"\bI:\s+(-?[\d.]+) LUFS", heard)
