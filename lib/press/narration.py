@@ -19,6 +19,7 @@ from lib.press.pages import Page
 from lib.press.posts import Body
 from lib.press.words import WORDS
 
+THERE = {"code_there": "pre", "table_there": "table", "formula_there": 'math[display="block"]'}  # is pointed at
 _BLOCKS = ["p", "li", "h1", "h2", "h3", "h4", "footer", "div", "blockquote", "dd", "dt", "br"]
 _CITED = re.compile(
     r"\s?\((?:[^()\[\]]*\[[^\]]*\]\(#ref-[^)]*\))+[^()\[\]]*\)|\[\^[^\]]+\](?!:)|^\[\^[^\]]+\]:.*$", re.MULTILINE
@@ -56,7 +57,9 @@ def write(slug: str, lang: str) -> Script:
     page = finished.find(slug, lang)
     address = f"{pages.site_url()}/{page.path}"
     opening = slides.div("opening", f"# {page.title.replace('-', boxes.HYPHEN)}\n\n{page.description}\n")
-    first = Scene(page.title, opening, (sentence(page.title), sentence(page.description)))
+    first = Scene(
+        page.title, opening, tuple(sentence(boxes.typographic(one)) for one in (page.title, page.description))
+    )
     notebooks = {notebook.slug: notebook for notebook in find()}
     if slug not in notebooks:
         folder = posts.folder(lang)
@@ -70,7 +73,7 @@ def write(slug: str, lang: str) -> Script:
     again, *sources = [text for _, text in slides.closing(body)]
     scenes.append(Scene(words["rerun"], again, (words["all_there"],)))
     record = body.result.record
-    verdict = (record.get("verdict") or {}).get("value")
+    verdict = (record.get("verdict") or {}).get("value") if body.notebook.kind != "tutorial" else None
     told = f"{words[verdict]}. {boxes.effect(body.notebook, record, lang)}" if verdict else ""
     drawn = {f"figures/{drawing.path.name}": drawing.path for drawing in body.figures}
     listed = tuple(line for text in sources for line in plain(text, lang))
@@ -92,7 +95,7 @@ def plain(text: str, lang: str) -> list[str]:
     markup = MarkdownIt("commonmark").enable("table").render(slides.unfenced(_CITED.sub("", text)))
     page = BeautifulSoup(boxes.typographic(markup), "html.parser")
     there: list[str] = []
-    for selector, name in (("pre", "code_there"), ("table", "table_there"), ('math[display="block"]', "formula_there")):
+    for name, selector in THERE.items():
         for one in page.select(selector):
             there += [caption.get_text() for caption in one.select("caption")] + [WORDS[lang][name]]
             one.decompose()
@@ -157,11 +160,15 @@ def _told(events: Iterable[tuple[str, Any]], lang: str, chapter: str) -> list[Sc
     scenes: list[Scene] = []
     blocks: list[tuple[str, str]] = []
     title, start, reads = "", 0, False
+    there = {WORDS[lang][name] for name in THERE}  # said once in a chapter
 
     def add(markup: str, said: Sequence[str]) -> None:
         new = title and (not scenes or scenes[-1].chapter != title)
         heading = f"## {title}\n\n" if title else ""
-        scenes.append(Scene(title or chapter, heading + markup, (*([sentence(title)] if new else []), *said)))
+        pointed = {line for one in scenes if one.chapter == (title or chapter) for line in one.said} & there
+        told = [sentence(re.sub(r"^\d+[.)]\s+", "", title))] if new else []
+        told += [line for line in said if line not in pointed]
+        scenes.append(Scene(title or chapter, heading + markup, tuple(told)))
 
     def flush() -> None:
         nonlocal start
@@ -172,18 +179,18 @@ def _told(events: Iterable[tuple[str, Any]], lang: str, chapter: str) -> list[Sc
                 add(text if title else slides.div("spoken", text), plain(text, lang))
             blocks.clear()
 
-    for kind, told in events:
+    for kind, found in events:
         if kind == "narration":
             flush()
-            scenes, reads = _retold(scenes, start, plain(told, lang)), False
+            scenes, reads = _retold(scenes, start, plain(found, lang)), False
         elif kind == "shown":
-            if told:
+            if found:
                 flush()
-            for one in told:
+            for one in found:
                 start, reads = len(scenes), True
                 add(one, plain(one, lang))
         else:
-            for number, section in enumerate(slides.filed(told, [slides.Section()])):
+            for number, section in enumerate(slides.filed(found, [slides.Section()])):
                 if number:
                     flush()
                     title, reads = re.sub(r"[*`]", "", boxes.typographic(section.title)), False

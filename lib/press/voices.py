@@ -121,7 +121,8 @@ def _espeak(voice: Voice, sentences: Sequence[Sequence[str]]) -> Any:
     if not sentences:
         return
     command = [sys.executable, "-m", "lib.press.voices", voice.name, str(SPEED)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8") as other:
+    pipe, nowhere = subprocess.PIPE, subprocess.DEVNULL
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=nowhere, text=True, encoding="utf-8") as other:
         assert other.stdin
         assert other.stdout
         for pieces in sentences:

@@ -116,6 +116,7 @@ def studio(website, monkeypatch):
 
 
 def test_a_film_is_read_back(studio, tmp_path, capsys):
+    (exports.folder("video", "fr", "tiny").parent / ".tiny.left/tiny").mkdir(parents=True)  # by one that was killed
     assert main(["export", "tiny", "--to", "video", "--json"]) == 0
     folder = exports.folder("video", "fr", "tiny")
     names = ["thumbnail.png", "tiny.json", "tiny.mp4", "tiny.srt", "tiny.txt", "tiny.vtt"]
