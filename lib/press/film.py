@@ -28,6 +28,7 @@ QUALITY = [
     "-c:v", "libx264", "-preset", "superfast", "-crf", "18", "-bf", "0", "-g", str(CLIP),
     "-x264-params", "rc-lookahead=0:scenecut=0:weightp=0",
 ]  # fmt: skip
+YUV = "scale=out_color_matrix=bt709:out_range=tv:flags=full_chroma_int+accurate_rnd,format=yuv420p"
 COLOUR = "setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709:range=tv"
 QUIET = [
     "-map_metadata:g", "-1", "-map_metadata:s", "-1",
@@ -149,9 +150,9 @@ def encode(pictures: Sequence[Path], advance: Callable[[], object] = lambda: Non
 
 
 def _encode(picture: Path) -> Path:
-    place = folder() / f"{digest(picture.name, *QUALITY, COLOUR)[:24]}.mp4"
+    place = folder() / f"{digest(picture.name, *QUALITY, YUV, COLOUR)[:24]}.mp4"
     if not place.is_file():
-        still = f"scale=out_color_matrix=bt709:out_range=tv,format=yuv420p,loop=-1:1,setpts=N/({FPS}*TB),{COLOUR}"
+        still = f"{YUV},loop=-1:1,setpts=N/({FPS}*TB),{COLOUR}"
         with atomic(place) as made:
             ffmpeg([
                 "-framerate", str(FPS), "-i", str(picture), "-vf", still, "-frames:v", str(CLIP), *QUALITY,
