@@ -24,7 +24,7 @@ def browser():
 def test_slides_are_drawn_whole_and_as_large_as_they_fit(browser, website):
     posts.write()
     script = narration.write("tiny", "fr")
-    long = "## T\n\n" + "\n\n".join(["Une phrase assez longue pour une ligne entière de la diapositive."] * 40)
+    long = "## T\n\n" + "\n\n".join(["Une phrase assez longue pour une ligne entière de la diapositive."] * 18)
     markups = [*(scene.markup for scene in script.scenes), long]
     for picture in film.draw([film.slide(markup, script.pictures, "fr", False) for markup in markups]):
         shown = pixels(picture)
