@@ -72,7 +72,6 @@ def clips(voice: Voice, sentences: Sequence[Sequence[str]], made: Callable[[], o
     speak = {"piper": _piper, "espeak": _espeak}[voice.program]
     for key, (sound, starts) in zip(missing, speak(voice, list(missing.values())), strict=True):
         with atomic(key.with_suffix(".wav")) as path:
-            path.write_bytes(b"")
             write(path, sound)
         with atomic(key) as path:  # last: where it is, the sound is
             path.write_text(json.dumps({"time_s": len(sound) / RATE, "starts_s": starts}), encoding="utf-8")
