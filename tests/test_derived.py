@@ -31,7 +31,11 @@ VECTORS = {
     "themes_copy": lambda: list(themes.sheets()["copy"]),
     "themes_off_topic": themes.off_topic,
     "sheet_bodies": static.bodies,
+    "themes_truncated": lambda: list(themes.sheets()["truncated"]),
+    "questions": lambda: list(retrieval.load()[1]["question"]),
+    "sheet_titles": lambda: list(themes.sheets()["text"].str.partition("\n")[0]),
 }
+QUERIES = ("questions", "sheet_titles")  # vectors of what is asked, not of what is found
 READERS = ("smollm2", "gemma")
 
 
@@ -63,7 +67,7 @@ def test_the_code_asks_for_each_file_and_makes_none_again(monkeypatch):
     asked, real = set(), cache.derived_path
     monkeypatch.setattr(cache, "derived_path", lambda *given, **more: asked.add(one := real(*given, **more)) or one)
     for label, texts in VECTORS.items():
-        models.embed("minilm", texts(), label)
+        models.embed("minilm", texts(), label, query=label in QUERIES)
     for name in READERS:
         specialists.answers_of(name, exam())
         likelihood.nats(name, declaration(), "udhr")
@@ -83,7 +87,7 @@ def test_vectors_are_those_that_the_model_gives_today(label):
     held = np.load(kept, allow_pickle=False)
     assert held.shape == (len(texts), 384)
     assert held.dtype == np.float16
-    again = models._embed("minilm", [texts[place] for place in places], query=False)
+    again = models._embed("minilm", [texts[place] for place in places], query=label in QUERIES)
     assert held[places] == pytest.approx(again, abs=5e-4)
     assert not np.allclose(held[places - 1], again, atol=5e-3)  # another text's vector would be seen
 
