@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -73,9 +74,9 @@ class Cores:
 class Here:
     """This machine: at most `jobs` runs at once, and never more threads than cores."""
 
-    def __init__(self, jobs: int, board: Board | None = None) -> None:
+    def __init__(self, jobs: int, cores: int, board: Board | None = None) -> None:
         self.pool = ThreadPoolExecutor(max_workers=max(1, jobs))
-        self.cores, self.board, self.stopped = Cores(os.cpu_count() or 1), board, threading.Event()
+        self.cores, self.board, self.stopped = Cores(cores), board, threading.Event()
 
     def submit(self, order: Order) -> "Future[Outcome]":
         return self.pool.submit(self._run, order)
@@ -107,11 +108,17 @@ class Here:
 
 @contextlib.contextmanager
 def place(
-    orders: Sequence[Order], *, jobs: int | None = None, dask: str | None = None, board: Board | None = None
+    orders: Sequence[Order],
+    *,
+    jobs: int | None = None,
+    cores: int | None = None,
+    dask: str | None = None,
+    board: Board | None = None,
 ) -> Iterator[Place]:
     """Where to have these runs made: a Dask cluster when an address is given, else here.
 
-    jobs: None is as many as there are cores for. board: where each run has its bar. Raises ClusterError.
+    jobs: None is as many as there are cores for. cores: used at most, all by default. board: where each run has its
+    bar. Raises ClusterError.
     """
     if dask:
         from lib.press.cluster import Cluster
@@ -121,8 +128,9 @@ def place(
         return
     if len(orders) > 2:
         warm.expect_many()
-    most = (os.cpu_count() or 1) // max([1, *(order.notebook.threads for order in orders)])
-    here = Here(jobs or max(1, most), board)
+    there = min(os.cpu_count() or 1, cores or sys.maxsize)
+    least = min((order.notebook.threads for order in orders), default=1)
+    here = Here(jobs or max(1, there // least), there, board)
     try:
         yield here
     finally:
@@ -132,10 +140,14 @@ def place(
 def perform(
     orders: Sequence[Order], place: Place, each: Callable[[int, Outcome], None] = lambda number, outcome: None
 ) -> list[Outcome]:
-    """Have all these runs made; `each` is told of every one as it ends. One that fails stops no other."""
+    """Have all these runs made; `each` is told of every one as it ends. One that fails stops no other.
+
+    Those with the fewest threads start first: they fit beside one another, and no core waits between two others.
+    """
     outcomes: dict[int, Outcome] = {}
     try:
-        futures = {place.submit(order): number for number, order in enumerate(orders)}
+        numbered = sorted(enumerate(orders), key=lambda one: one[1].notebook.threads)
+        futures = {place.submit(order): number for number, order in numbered}
         for future in as_completed(futures):
             number = futures[future]
             outcomes[number] = place.collect(orders[number], future)

@@ -107,20 +107,20 @@ def again(
 ) -> tuple[list[dict[str, Any]], list[runs.Outcome]]:
     """Make these runs again; (what was found of each, kept for its post, the runs that failed)."""
     whole = board.bar("reproducing", len(orders))
-    found: list[dict[str, Any]] = []
+    found: dict[int, dict[str, Any]] = {}
     failed: list[runs.Outcome] = []
 
     def each(number: int, outcome: runs.Outcome) -> None:
         if outcome.result:
-            found.append(summary(store.accepted(outcome.notebook.slug)[outcome.profile], outcome.result))
-            keep(found[-1])
+            found[number] = summary(store.accepted(outcome.notebook.slug)[outcome.profile], outcome.result)
+            keep(found[number])
         else:
             failed.append(outcome)
         whole.advance()
 
     places.perform(orders, place, each)
     whole.done()
-    return found, failed
+    return [found[number] for number in sorted(found)], failed
 
 
 def environment() -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -51,6 +52,29 @@ def test_what_raises_in_the_middle_stops_what_runs(project, tmp_path):
     assert time.monotonic() - started < 30
     assert len(log.read_text().split()) < 6
     assert len(list((project.root / "build/runs/tiny").glob("*/record.json"))) == 1
+
+
+def test_what_asks_for_one_core_has_a_neighbour_and_what_asks_for_both_is_alone(monkeypatch):
+    running, seen, lock = [], {}, threading.Lock()
+
+    def run(notebook, *given, **more):
+        with lock:
+            running.append(notebook.slug)
+            for slug in running:
+                seen.setdefault(slug, set()).update(running)
+        time.sleep(0.2)
+        with lock:
+            running.remove(notebook.slug)
+        return SimpleNamespace(notebook=notebook)
+
+    monkeypatch.setattr(places.runs, "run", run)
+    monkeypatch.setattr(places.os, "cpu_count", lambda: 8)
+    asked = {"a": 2, "b": 1, "c": 2, "d": 1}
+    orders = [places.Order(SimpleNamespace(slug=slug, threads=threads)) for slug, threads in asked.items()]
+    with places.place(orders, cores=2) as place:
+        outcomes = places.perform(orders, place)
+    assert [outcome.notebook.slug for outcome in outcomes] == list(asked)
+    assert seen == {"a": {"a"}, "c": {"c"}, "b": {"b", "d"}, "d": {"b", "d"}}
 
 
 def test_cores_are_never_exceeded():

@@ -82,12 +82,12 @@ def test_a_wrong_point_is_refused_before_anything_starts(project, values, zipped
 def test_a_sweep_is_one_table_and_is_taken_up_where_it_stopped(project, monkeypatch):
     notebook = load(project.write())
     chosen = sweep.points(notebook, "smoke", {"seed": [0, 1, 2], "size": [10, 40]}, zipped=False)
-    outcomes = sweep.run(notebook, "smoke", chosen[:4], Board(None), places.Here(2))
+    outcomes = sweep.run(notebook, "smoke", chosen[:4], Board(None), places.Here(2, 2))
     assert [outcome.reused for outcome in outcomes] == [False] * 4
     executed = []
     really = runs._execute
     monkeypatch.setattr(runs, "_execute", lambda *given: executed.append(given) or really(*given))
-    again = sweep.run(notebook, "smoke", chosen, Board(None), places.Here(2))
+    again = sweep.run(notebook, "smoke", chosen, Board(None), places.Here(2, 2))
     assert len(executed) == 2
     frame = sweep.table(chosen, again)
     assert list(frame.columns) == ["seed", "size", "mean", "mean_low", "mean_high", "verdict", "seconds", "error"]
