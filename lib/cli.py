@@ -82,9 +82,11 @@ def build_parser() -> argparse.ArgumentParser:
     export.add_argument(
         "--to",
         required=True,
-        choices=("markdown", "hashnode", "eleventy", "newsletter", "slides"),
+        choices=("markdown", "hashnode", "eleventy", "newsletter", "slides", "video"),
         help="where it goes",
     )
+    export.add_argument("--burn", action="store_true", help="of a video: draw the subtitles into the picture")
+    export.add_argument("--json", action="store_true", help="machine-readable")
     letter = add("newsletter", _newsletter, "Write a letter of what appeared since a day, into build/exports/.")
     letter.add_argument("--since", required=True, type=_day, metavar="DATE", help="such as 2026-11-01")
     letter.add_argument("--title", help="its subject (default: the month and the newest title)")
@@ -378,8 +380,13 @@ def _new(options: argparse.Namespace) -> int:
 def _export(options: argparse.Namespace) -> int:
     from lib.press import exports
 
-    wanted = exports.Options(options.hosted, options.unsubscribe)
-    return _say_files(exports.export(options.slug, options.to, options.lang, wanted))
+    wanted = exports.Options(options.hosted, options.unsubscribe, options.burn)
+    folder = exports.export(options.slug, options.to, options.lang, wanted)
+    if options.json:
+        files = sorted(os.path.relpath(path) for path in folder.rglob("*") if path.is_file())
+        _print_json({"slug": options.slug, "to": options.to, "lang": options.lang, "files": files})
+        return DONE
+    return _say_files(folder)
 
 
 def _newsletter(options: argparse.Namespace) -> int:

@@ -11,6 +11,7 @@ from lib.press.notebooks import Notebook
 from lib.press.words import WORDS
 
 MARKS = {"holds": "✓", "fails": "✗", "mixed": "◐", "undecided": "?"}
+HYPHEN = "\u2011"  # that does not break
 _CITATION = re.compile(r"\[(@[^\[\]]+)\](?!\()")
 _CITED = re.compile(r"@([\w:-]+)(?:,\s*([^@]+))?")  # a reference, and where in it
 _MATH = re.compile(r"(?<!\\)\$\$(?P<block>.+?)\$\$|(?<!\\)\$(?P<inline>[^\s$](?:[^$\n]*[^\s$])?)\$(?!\d)", re.DOTALL)

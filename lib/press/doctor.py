@@ -26,7 +26,7 @@ class Finding:
 
 
 def chromium() -> str | None:
-    """The path of a Chromium that browser tests can drive, or None."""
+    """The path of a Chromium that draws videos and that browser tests can drive, or None."""
     return next((found for name in CHROMIUM if (found := shutil.which(name))), None)
 
 
@@ -114,7 +114,7 @@ def _chromium() -> Finding:
         "Chromium",
         bool(found),
         False,
-        "found" if found else "not found; browser tests are skipped (Debian: apt install chromium)",
+        "found" if found else "not found; no videos, and browser tests are skipped (Debian: apt install chromium)",
     )
 
 

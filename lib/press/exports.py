@@ -19,10 +19,14 @@ from lib.press.finished import Post
 
 @dataclass(frozen=True)
 class Options:
-    """hosted: where figures will be, for what takes no files. unsubscribe: address or mark of the sending service."""
+    """hosted: where figures will be, for what takes no files. unsubscribe: address or mark of the sending service.
+
+    burn: draw a video's subtitles into its picture.
+    """
 
     hosted: str | None = None
     unsubscribe: str | None = None
+    burn: bool = False
 
 
 def folder(target: str, lang: str, name: str) -> Path:
@@ -33,13 +37,17 @@ def folder(target: str, lang: str, name: str) -> Path:
 def export(slug: str, target: str, lang: str = "fr", options: Options | None = None) -> Path:
     """Write a post for a target into build/exports/; the folder. Publishes first, so that it is today's post.
 
-    Raises ExportError.
+    Raises ExportError, and VoiceError for a video without a voice.
     """
     options = options or Options()
     if target == "slides":
         from lib.press import slides
 
         return slides.export(slug, lang)
+    if target == "video":
+        from lib.press import video
+
+        return video.export(slug, lang, options.burn)
     post = finished.load(slug, lang)
     with atomic(folder(target, lang, slug)) as made:
         made.mkdir()

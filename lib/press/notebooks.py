@@ -47,6 +47,11 @@ class Cell:
         """The language of a prose cell, or None for a cell that both languages share."""
         return next((lang for lang in LANGS if lang in self.tags), None)
 
+    @property
+    def narration(self) -> bool:
+        """Whether it is what a video says, and nothing that a page shows."""
+        return "narration" in self.tags
+
 
 @dataclass(frozen=True)
 class Parameter:

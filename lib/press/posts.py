@@ -185,7 +185,7 @@ class Body:
         """The notebook's own cells; in a post, code that shows nothing is folded together with what comes next."""
         waiting: list[str] = []
         for cell in opening_first(self.notebook.cells[1:]):
-            if cell.kind == "markdown" and cell.lang in (self.lang, None):
+            if cell.kind == "markdown" and not cell.narration and cell.lang in (self.lang, None):
                 yield from self._folded(waiting)
                 waiting = []
                 yield "markdown", self.filled(cell.source, cell), []

@@ -33,6 +33,7 @@ from lib.press.words import WORDS
 TEMPLATES = Path(__file__).parent / "templates"
 LINES, WIDTH = 11, 78  # of text on a slide, characters in a line
 SPOKEN = 240  # characters of a paragraph that a slide shows, whole sentences
+SLIDES = ("slide", "subslide", "fragment", "notes")  # kinds of cells that are marked
 SIZE = {"width": 1280, "height": 720}
 ROWS = 12  # of a table, that a slide holds in letters of the usual size; lines of text where rows are longer
 SMALL_ROWS = 24  # of one line, in smaller letters
@@ -41,6 +42,7 @@ PARTS = 2  # slides of a long table: the page has the rest
 LISTED = 2300  # characters of references and attributions that it holds
 _RAW = re.compile(r"```\{=html\}\n(.*?)\n```", re.DOTALL)
 _FENCED = re.compile(r"^:{3,}.*$", re.MULTILINE)  # Pandoc's blocks with a class, such as a warning
+_STYLE = re.compile(r"<style\b.*?</style>", re.DOTALL)  # of a data frame, for the page it stands in
 _SIZE = re.compile(r'<svg\b[^>]*?\sviewBox="\S+ \S+ ([\d.]+) ([\d.]+)"')
 _ABBREVIATIONS = r"(?<!\b[A-Za-z])(?<!\bal)(?<!\bart)(?<!\bcf)(?<!\bex)(?<!\bvs)"
 _END = re.compile(rf"{_ABBREVIATIONS}[.!?…](?:[*_]+|\s?[»”)])?(?=\s+[\w«“*_`\[(])")
@@ -79,32 +81,36 @@ def _deck(slug: str, lang: str) -> tuple[str, list[tuple[str, str]], dict[str, P
     """Title, cells as (slide type, Markdown), and the pictures of a post's slides by their names there."""
     page = finished.find(slug, lang)
     address = f"{pages.site_url()}/{page.path}"
-    opening = f"# {page.title}\n\n{page.description}\n\n" + _block("address", f"<{address}>")
-    cells = [("slide", _block("opening", opening))]
+    opening = f"# {page.title}\n\n{page.description}\n\n" + div("address", f"<{address}>")
+    cells = [("slide", div("opening", opening))]
     notebooks = {notebook.slug: notebook for notebook in find()}
     if slug in notebooks:
         shown = posts.results(list(notebooks.values()))
         body = Body(notebooks[slug], shown[slug], shown, lang)
         marked = any(cell.slide for cell in body.notebook.cells)
-        cells += [*(_marked(body) if marked else _unmarked(body)), *_sources(body)]
+        cells += [*(_marked(body) if marked else _unmarked(body)), *closing(body)]
         drawings = {f"figures/{drawing.path.name}": drawing.path for drawing in body.figures}
     else:
         folder = posts.folder(lang)
         _, text = pages.split(folder / f"{slug}.qmd")
-        cells += _sections(_filed(text, [Section()]))
+        cells += _sections(filed(text, [Section()]))
         drawings = {name: folder / name for name in pages.images(text) if (folder / name).is_file()}
-    return page.title, [(kind, _portable(text, address)) for kind, text in cells], drawings
+    return page.title, [(kind, portable(text, address)) for kind, text in cells], drawings
 
 
-def _block(name: str, text: str) -> str:
+def div(name: str, text: str) -> str:
     """Markdown in a block with a class, for Pandoc and for CommonMark."""
     return f'<div class="{name}">\n\n{text}\n\n</div>\n'
 
 
-def _portable(text: str, address: str) -> str:
+def unfenced(text: str) -> str:
+    """Markdown without the marks of Pandoc's blocks, raw or with a class."""
+    return _FENCED.sub("", _RAW.sub(lambda match: match[1], text))
+
+
+def portable(text: str, address: str) -> str:
     """Markdown without raw blocks, its links absolute: on a slide there is no other post to go to."""
-    text = _FENCED.sub("", _RAW.sub(lambda match: match[1], text))
-    text = boxes.outside_code(text, boxes.typographic)
+    text = boxes.outside_code(unfenced(text), boxes.typographic)
 
     def whole(match: re.Match[str]) -> str:
         post = re.fullmatch(r"([\w-]+)\.(?:ipynb|qmd)(#.*)?", match[2])
@@ -118,12 +124,12 @@ def _unmarked(body: Body) -> Iterator[tuple[str, str]]:
     sections = _read(body)
     if body.notebook.kind != "tutorial":
         claim = [one for one in sections if boxes.typographic(one.title) == WORDS[body.lang]["claim"]]
-        yield from _claim(body, "\n\n".join(text for one in claim for _, text in one.blocks))
+        yield from claim_slides(body, "\n\n".join(text for one in claim for _, text in one.blocks))
         sections = [one for one in sections if one not in claim]
     yield from _sections(sections)
 
 
-def _claim(body: Body, notes: str) -> Iterator[tuple[str, str]]:
+def claim_slides(body: Body, notes: str) -> Iterator[tuple[str, str]]:
     """The claim with the rule, then the verdict, in the words of the box above the post. notes: for the speaker."""
     from bs4 import BeautifulSoup
 
@@ -135,27 +141,26 @@ def _claim(body: Body, notes: str) -> Iterator[tuple[str, str]]:
     if notes:
         yield "notes", notes
     if ".verdict-line" in told:
-        yield "slide", f"## {words['verdict']}\n\n{_block('finding', told['.verdict-line'])}"
+        yield "slide", f"## {words['verdict']}\n\n{div('finding', told['.verdict-line'])}"
 
 
 def _marked(body: Body) -> Iterator[tuple[str, str]]:
     """The cells that are marked, in their order; a marked code cell shows what it shows in the post."""
     for cell in body.notebook.cells:
-        if cell.slide in ("slide", "subslide", "fragment", "notes") and cell.lang in (None, body.lang):
+        if cell.slide in SLIDES and not cell.narration and cell.lang in (None, body.lang):
             if cell.kind == "markdown":
                 yield cell.slide, body.filled(cell.source, cell)
             elif cell.kind == "code":
-                yield cell.slide, "\n\n".join(_shown(body, cell))
+                yield cell.slide, "\n\n".join(show(body, cell))
 
 
-def _shown(body: Body, cell: Any) -> list[str]:
+def show(body: Body, cell: Any) -> list[str]:
     """What a code cell shows, as Markdown: figures, else its code if it teaches, with its outputs."""
     outputs, drawings = body.outputs(cell)
     if drawings:
         return [_figure(drawing) for drawing in drawings]
-    tables = [
-        text for output in outputs if "<table" in (text := record.joined((output.get("data") or {}).get("text/html")))
-    ]
+    shown = (record.joined((output.get("data") or {}).get("text/html")) for output in outputs)
+    tables = [_STYLE.sub("", text) for text in shown if "<table" in text]
     parts = [part for table in tables for part in _table(table)]
     if body.notebook.kind != "tutorial":
         return parts
@@ -174,7 +179,7 @@ def _shown(body: Body, cell: Any) -> list[str]:
 def _code(fence: str) -> str:
     """Code or what it printed, in smaller letters when it has more lines than a slide holds."""
     lines = sum(1 + len(line) // WIDE for line in fence.splitlines())
-    return _block("long", fence) if lines > CODE_LINES else fence
+    return div("long", fence) if lines > CODE_LINES else fence
 
 
 def _table(markup: str) -> list[str]:
@@ -188,7 +193,7 @@ def _table(markup: str) -> list[str]:
     rows = whole.select("tbody > tr")
     heights = [1 + 2 * max(len(cell.get_text()) for cell in row.find_all(["td", "th"])) // WIDE for row in rows]
     if sum(heights) <= ROWS or (max(heights) == 1 and len(rows) <= SMALL_ROWS):
-        return [_block("rows" if len(rows) >= ROWS else "shown", markup)]
+        return [div("rows" if len(rows) >= ROWS else "shown", markup)]
     parts: list[list[str]] = [[]]
     height = 0
     for row, tall in zip(rows, heights, strict=True):
@@ -201,29 +206,29 @@ def _table(markup: str) -> list[str]:
     if len(parts) > PARTS:
         parts = parts[:PARTS]
         parts[-1].append(f'<tr><td colspan="{len(rows[0].find_all("td"))}">…</td></tr>')
-    return [_block("rows", start + "".join(part) + end) for part in parts]
+    return [div("rows", start + "".join(part) + end) for part in parts]
 
 
 def _figure(drawing: Drawing) -> str:
     """Markup, as Pandoc would show the alternative text of an image that stands alone."""
     image = f'<img src="figures/{drawing.path.name}" alt="{boxes.escape(drawing.alt)}">'
     size = _SIZE.search(drawing.path.read_text(encoding="utf-8"))
-    shown = image + "\n\n" + _block("caption", drawing.caption)
-    return _block("tall", shown) if size and float(size[2]) > 0.85 * float(size[1]) else shown
+    shown = image + "\n\n" + div("caption", drawing.caption)
+    return div("tall", shown) if size and float(size[2]) > 0.85 * float(size[1]) else shown
 
 
 def _read(body: Body) -> list[Section]:
     """The post by its headings."""
     sections = [Section()]
     for cell in posts.opening_first(body.notebook.cells[1:]):
-        if cell.kind == "markdown" and cell.lang in (body.lang, None):
-            _filed(body.filled(cell.source, cell), sections)
+        if cell.kind == "markdown" and not cell.narration and cell.lang in (body.lang, None):
+            filed(body.filled(cell.source, cell), sections)
         elif cell.kind == "code":
-            sections[-1].shown += _shown(body, cell)
+            sections[-1].shown += show(body, cell)
     return sections
 
 
-def _filed(text: str, sections: list[Section]) -> list[Section]:
+def filed(text: str, sections: list[Section]) -> list[Section]:
     """Put the blocks of a text under their headings; the sections."""
     text = _FENCED.sub("", text)
     lines = text.splitlines()
@@ -262,15 +267,15 @@ def _sections(sections: list[Section]) -> Iterator[tuple[str, str]]:
         told = [text for kind, text in section.blocks if kind in ("list_item", "blockquote", "table", "fence")]
         if not section.shown or not section.title:  # what was found stands first, without a heading
             told = [opening(text) if kind == "paragraph" else text for kind, text in section.blocks]
-        slides = [*_filled(told), *section.shown]
+        slides = [*filled(told), *section.shown]
         for number, text in enumerate(slides):
             heading = f"## {section.title}\n\n" if section.title else ""
-            yield "slide", heading + (text if section.title or text in section.shown else _block("spoken", text))
+            yield "slide", heading + (text if section.title or text in section.shown else div("spoken", text))
             if number == 0 and notes:
                 yield "notes", notes
 
 
-def _filled(blocks: list[str]) -> Iterator[str]:
+def filled(blocks: list[str]) -> Iterator[str]:
     """Blocks joined into as many texts as there is room for each."""
     held: list[str] = []
     for block in blocks:
@@ -296,7 +301,7 @@ def _joined(blocks: list[str]) -> str:
     return text
 
 
-def _sources(body: Body) -> list[tuple[str, str]]:
+def closing(body: Body) -> list[tuple[str, str]]:
     """How to run it again, and whom it rests on."""
     notebook, lang, words = body.notebook, body.lang, WORDS[body.lang]
     again = (
@@ -305,7 +310,7 @@ def _sources(body: Body) -> list[tuple[str, str]]:
     told = boxes.references(notebook, lang) + "\n\n" + boxes.attributions(notebook, lang)
     return [
         ("slide", again),
-        *([("slide", _block("smaller" if len(told) > LISTED else "small", told))] if told.strip() else []),
+        *([("slide", div("smaller" if len(told) > LISTED else "small", told))] if told.strip() else []),
     ]
 
 
@@ -330,7 +335,7 @@ def _notebook(title: str, lang: str, cells: list[tuple[str, str]]) -> dict[str, 
     return {"cells": made, "metadata": {"language_info": {"name": "python"}}, "nbformat": 4, "nbformat_minor": 5}
 
 
-def _style() -> str:
+def style() -> str:
     """The style of the slides, with the site's colours for light."""
     named = "".join(f"--{name}: {value}; " for name, value in finish.colours("light").items())
     return f":root {{ color-scheme: light; {named}}}\n" + (TEMPLATES / "slides/slides.css").read_text(encoding="utf-8")
@@ -350,7 +355,7 @@ def _nbconvert(notebook: Path, title: str, lang: str) -> str:
         template_name="slides", extra_template_basedirs=[str(TEMPLATES)], exclude_raw=True, exclude_anchor_links=True,
     )  # fmt: skip
     given = {
-        "title": title, "size": SIZE, "style": asset("dist/reveal.css") + _style(), "reveal": asset("dist/reveal.js"),
+        "title": title, "size": SIZE, "style": asset("dist/reveal.css") + style(), "reveal": asset("dist/reveal.js"),
         "notes": asset("plugin/notes/notes.js"), "licence": asset("LICENSE"),
     }  # fmt: skip
     page, _ = exporter.from_notebook_node(
@@ -358,10 +363,10 @@ def _nbconvert(notebook: Path, title: str, lang: str) -> str:
         resources={"metadata": {"path": str(notebook.parent), "name": notebook.stem}, "slides": given, "lang": lang},
     )
     held = r'(?<=src=")(?:figures|images)/[^"]+'
-    return re.sub(held, lambda match: _data(notebook.parent / html.unescape(match[0])), page)
+    return re.sub(held, lambda match: data(notebook.parent / html.unescape(match[0])), page)
 
 
-def _data(picture: Path) -> str:
+def data(picture: Path) -> str:
     """A picture as an address that holds it."""
     kind = mimetypes.guess_type(picture.name)[0]
     return f"data:{kind};base64,{base64.b64encode(picture.read_bytes()).decode()}"
@@ -372,7 +377,7 @@ def _quarto(notebook: Path, title: str, lang: str) -> str:
     with tempfile.TemporaryDirectory(prefix="guidon-slides-") as place:
         folder = Path(place) / "slides"
         shutil.copytree(notebook.parent, folder)
-        (folder / "slides.css").write_text(_style(), encoding="utf-8")
+        (folder / "slides.css").write_text(style(), encoding="utf-8")
         try:
             site.quarto([notebook.name, "--to", "revealjs", "--no-execute", "--output", "slides.html"], folder)
         except site.SiteError as error:

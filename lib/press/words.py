@@ -28,6 +28,9 @@ WORDS: dict[str, dict[str, str]] = {
         "changed_verdicts": "Ces verdicts ont changé", "was_is": "c’était « {before} », c’est maintenant « {after} ».",
         "nothing_named": "rien de ce qui décide d’une mesure",
         "licences": "Textes et figures : CC BY 4.0. Code : MIT. Données : selon chaque source.", "not_found": "Cette page n’existe pas.",
+        "found": "Ce qu’on a trouvé", "table_there": "Le tableau est dans l’article.", "code_there": "Le code est dans l’article.",
+        "formula_there": "La formule est dans l’article.", "post": "L’article", "chapters": "Chapitres", "sources": "Sources", "voice": "Voix de synthèse.",
+        "all_there": "Pour refaire la mesure et vérifier chaque nombre, tout est dans l’article, dont l’adresse est sous la vidéo.",
     },
     "en": {
         "home": "Home", "claims": "Claims", "tutorials": "Tutorials", "notes": "Notes", "about": "About",
@@ -56,5 +59,8 @@ WORDS: dict[str, dict[str, str]] = {
         "changed_verdicts": "Verdicts that changed", "was_is": "it was “{before}”, now it is “{after}”.",
         "nothing_named": "nothing that decides a run",
         "licences": "Texts and figures: CC BY 4.0. Code: MIT. Data: as each source says.", "not_found": "There is no such page.",
+        "found": "What was found", "table_there": "The table is in the post.", "code_there": "The code is in the post.",
+        "formula_there": "The formula is in the post.", "post": "The post", "chapters": "Chapters", "sources": "Sources", "voice": "Synthetic voice.",
+        "all_there": "To run it again and to check each number, all is in the post, whose address is under the video.",
     },
 }  # fmt: skip

@@ -5,11 +5,7 @@ import os
 import pytest
 
 from lib.press import doctor
-
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
+from lib.press.film import FLAGS
 
 
 @pytest.fixture(scope="session")

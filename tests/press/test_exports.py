@@ -76,9 +76,9 @@ def test_a_note_goes_out_as_a_post_does(website):
     assert read(text)["images"] == []
 
 
-@pytest.mark.parametrize("words", [["nowhere"], ["about"], ["001-first", "--lang", "fr", "--to", "video"]])
+@pytest.mark.parametrize("words", [["nowhere"], ["about"], ["001-first", "--lang", "fr", "--to", "television"]])
 def test_what_cannot_go_out_is_one_sentence(website, capsys, words):
-    wrong = "video" in words
+    wrong = "television" in words
     given = words if wrong else [*words, "--to", "markdown"]
     if wrong:
         with pytest.raises(SystemExit):

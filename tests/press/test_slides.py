@@ -193,13 +193,13 @@ def test_the_opening_is_how_a_text_begins(text, room):
 
 @given(st.lists(st.text(alphabet="ab\n", min_size=1, max_size=900), max_size=12))
 def test_nothing_is_lost_between_slides(blocks):
-    slides_made = list(slides._filled(blocks))
+    slides_made = list(slides.filled(blocks))
     assert "".join(slides_made).replace("\n", "") == "".join(blocks).replace("\n", "")
 
 
 def test_formulas_links_and_blocks_with_a_class_are_portable():
     text = "::: {.callout-tip}\nVoir [là](other.ipynb), [ici](#ref-a) et [loin](https://a.b/c.ipynb).\n:::\n\n`l'a`"
-    made = slides._portable(text, "https://guidon.example/posts/tiny.html")
+    made = slides.portable(text, "https://guidon.example/posts/tiny.html")
     assert made.strip() == (
         "Voir [là](https://guidon.example/posts/other.html), [ici](https://guidon.example/posts/tiny.html#ref-a) et"
         " [loin](https://a.b/c.ipynb).\n\n\n`l'a`"
@@ -241,9 +241,9 @@ def a_table(*rows):
 
 
 def test_a_table_that_a_slide_cannot_hold_goes_over_two_and_shows_that_there_is_more():
-    assert slides._table(a_table("one", "two")) == [slides._block("shown", a_table("one", "two"))]
+    assert slides._table(a_table("one", "two")) == [slides.div("shown", a_table("one", "two"))]
     (small,) = slides._table(a_table(*["short"] * 20))
-    assert small == slides._block("rows", a_table(*["short"] * 20))
+    assert small == slides.div("rows", a_table(*["short"] * 20))
     first, second = slides._table(a_table(*[f"row {number} " + "word " * 30 for number in range(40)]))
     for part in (first, second):
         shown = BeautifulSoup(part, "html.parser")
