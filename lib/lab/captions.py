@@ -21,7 +21,7 @@ SEEN = (  # sentences that name a digit, to learn from
     "la photo d'un {}", "quelqu'un a tracé un {}", "un {} au crayon", "voici le nombre {}",
 )  # fmt: skip
 NEW_SENTENCES = ("une image qui montre {}", "il est écrit {} sur le papier", "regardez, c'est un {} !", "{}")
-OTHER_WORDS = (  # the same numbers, none of these words learned
+OTHER_WORDS = (  # the same numbers in words that are not learned, but for "six", which English shares
     ("le chiffre {}", tuple("0123456789")),
     ("the digit {}", ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")),
     ("el número {}", ("cero", "uno", "dos", "tres", "cuatro", "cinco", "seis", "siete", "ocho", "nueve")),

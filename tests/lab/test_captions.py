@@ -93,7 +93,7 @@ def test_what_judges_is_not_what_teaches():
     said = set(" ".join(taught).split())
     for _, names in captions.OTHER_WORDS:
         assert len(names) == 10
-        assert not said & set(names)
+        assert said & set(names) <= {"six"}  # French and English write it alike
     assert all(len(names) == 10 for _, names in captions.DETOURS)
 
 
