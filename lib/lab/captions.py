@@ -1,8 +1,6 @@
 """Handwritten digits and what French captions say of them: wordings to learn from, wordings kept aside.
 
-Knows images, what is measured on them and sentences; knows nothing of models. The images are those that scikit-learn
-ships, the test part of the UCI set (Alpaydin and Kaynak 1998, doi:10.24432/C50P49): 8 x 8 counts of dark pixels from 0
-to 16, by 13 people, each of whom copied one printed form. Axes: N images, 64 pixels row by row.
+Knows what is measured on images, and sentences; knows nothing of models. Axes: N images, 64 pixels row by row.
 """
 
 import re
@@ -12,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-SIDE, LEVELS = 8, 16  # pixels a side; grey levels above white
-FORM_END = re.compile("4908(?:9[83])?")  # how the form ends; one copy lacks two digits, one has a 3 for an 8
-NAMES = ("zéro", "un", "deux", "trois", "quatre", "cinq", "six", "sept", "huit", "neuf")
+from lib.lab import digits as drawn
+
+NAMES = drawn.WORDS
 
 SEEN = (  # sentences that name a digit, to learn from
     "le chiffre {}", "un {} écrit à la main", "ceci est un {}", "on lit {}",
@@ -61,42 +59,15 @@ class Digits:
 
 def digits() -> Digits:
     """All 1,797 images, in the order of the file. Thirds are those of the digit that an image shows."""
-    from sklearn.datasets import load_digits
-
-    images, labels = load_digits(return_X_y=True)
-    thick, slant = (thirds(measure(images), labels) for measure in (darkness, lean))
-    return Digits(images, labels, copies(labels), thick, slant)
-
-
-def copies(labels: ArrayLike) -> np.ndarray:
-    """Number of the copy of the form that each digit belongs to, from the sequence of digits alone. (N,) int
-
-    The file does not say who wrote what. Raises ValueError when the sequence does not end as the form does.
-    """
-    text = "".join(str(int(label)) for label in np.asarray(labels))
-    ends = [match.end() for match in FORM_END.finditer(text)]
-    if not ends or ends[-1] != len(text):
-        raise ValueError("these digits do not end as a copy of the form does; are they the whole file, in its order?")
-    return np.repeat(np.arange(len(ends)), np.diff([0, *ends]))
+    file = drawn.load()
+    thick, slant = (thirds(measure(file.images), file.labels) for measure in (darkness, drawn.slant))
+    return Digits(file.images, file.labels, file.forms, thick, slant)
 
 
 def darkness(images: ArrayLike) -> np.ndarray:
     """Mean grey of the pixels that hold ink, from 0 to 1: a thick stroke fills them. (..., 64) -> (...)"""
     pixels = np.asarray(images, dtype=float)
-    return pixels.sum(axis=-1) / LEVELS / np.maximum((pixels > 0).sum(axis=-1), 1)
-
-
-def lean(images: ArrayLike) -> np.ndarray:
-    """Columns to the right for one row up, along the ink: positive leans right. (..., 64) -> (...)
-
-    Minus the covariance of row and column over the variance of the row, weighted by the ink; 0 without height.
-    """
-    weight = np.asarray(images, dtype=float)
-    weight = weight / np.maximum(weight.sum(axis=-1, keepdims=True), 1e-9)
-    row, column = (axis.ravel() - (SIDE - 1) / 2 for axis in np.indices((SIDE, SIDE)))  # (64,) each
-    mean_row, mean_column = weight @ row, weight @ column
-    variance = weight @ row**2 - mean_row**2
-    return (mean_row * mean_column - weight @ (row * column)) / np.where(variance > 1e-9, variance, np.inf)
+    return pixels.sum(axis=-1) / drawn.LEVELS / np.maximum((pixels > 0).sum(axis=-1), 1)
 
 
 def thirds(values: ArrayLike, labels: ArrayLike) -> np.ndarray:

@@ -21,45 +21,10 @@ def stroke(*, shift: int, grey: int = 16) -> np.ndarray:
     return image.ravel()
 
 
-def test_all_images_come_in_fourteen_copies_of_a_form(digits):
-    assert digits.images.shape == (1797, 64)
-    assert digits.images.min() == 0
-    assert digits.images.max() == captions.LEVELS
-    sizes = np.bincount(digits.writers)
-    assert len(sizes) == 14
-    assert sizes.min() >= 122
-    assert (np.diff(digits.writers) >= 0).all()
-
-
-def test_a_copy_ends_where_the_form_does():
-    assert captions.copies([0, 1, 4, 9, 0, 8, 9, 8, 2, 4, 9, 0, 8]).tolist() == [0] * 8 + [1] * 5
-
-
-@pytest.mark.parametrize("labels", [[], [1, 2, 3], [4, 9, 0, 8, 1]])
-def test_other_digits_are_refused(labels):
-    with pytest.raises(ValueError, match="do not end as a copy"):
-        captions.copies(labels)
-
-
 def test_a_thick_stroke_is_darker_than_a_thin_one():
     thin, thick = stroke(shift=0, grey=4), stroke(shift=0, grey=12)
     assert captions.darkness(np.stack([thin, thick])).tolist() == [0.25, 0.75]
     assert captions.darkness(np.zeros(64)) == 0
-
-
-def test_lean_tells_left_from_right():
-    left, upright, right = captions.lean(np.stack([stroke(shift=-2), stroke(shift=0), stroke(shift=2)]))
-    assert upright == pytest.approx(0)
-    assert right == pytest.approx(-left)
-    assert right > 0.2
-    assert captions.lean(np.zeros(64)) == 0
-
-
-def test_lean_is_the_slope_of_a_line_fitted_through_the_ink(digits):
-    image = digits.images[7]
-    row, column = (axis.ravel() for axis in np.indices((8, 8)))
-    slope = np.polyfit(row, column, 1, w=np.sqrt(image))[0]
-    assert captions.lean(image) == pytest.approx(-slope)
 
 
 def test_thirds_are_those_of_each_label():

@@ -83,3 +83,10 @@ def test_an_image_as_drawn_is_of_the_files_kind_and_stays_so(images):
     assert (digits.as_drawn(drawn) == drawn).all()
     inside = (images > 0) & (images < 16)
     assert (np.abs(drawn - images)[inside] <= 0.5).all()
+
+
+def test_slant_is_the_slope_of_a_line_fitted_through_the_ink():
+    image = digits.load().images[7]
+    row, column = (axis.ravel() for axis in np.indices((8, 8)))
+    slope = np.polyfit(row, column, 1, w=np.sqrt(image))[0]
+    assert digits.slant(image) == pytest.approx(-slope)
