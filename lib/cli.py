@@ -77,13 +77,16 @@ def build_parser() -> argparse.ArgumentParser:
     new.add_argument("kind", choices=("experiment", "tutorial", "note"))
     new.add_argument("slug", metavar="SLUG")
     new.add_argument("--series", help="data (default), models, applications or society")
-    export = add("export", _export, "Write a published post for another place, into build/exports/.")
-    export.add_argument("slug", metavar="SLUG")
+    export = add("export", _export, "Write a published post, or all of them, for other places, into build/exports/.")
+    chosen = export.add_mutually_exclusive_group(required=True)
+    chosen.add_argument("slug", nargs="?", metavar="SLUG")
+    chosen.add_argument("--all", action="store_true", help=(
+        "every post, in both languages, for every place or those that --to names; what is up to date stays as it is."
+        " A video takes about 40 s, so that all of them take most of an hour: choose places to leave them out"
+    ))  # fmt: skip
+    places = ("markdown", "hashnode", "eleventy", "newsletter", "slides", "video")
     export.add_argument(
-        "--to",
-        required=True,
-        choices=("markdown", "hashnode", "eleventy", "newsletter", "slides", "video"),
-        help="where it goes",
+        "--to", action="append", choices=places, help="where it goes; may be given several times (--all: everywhere)"
     )
     export.add_argument("--burn", action="store_true", help="of a video: draw the subtitles into the picture")
     export.add_argument("--json", action="store_true", help="machine-readable")
@@ -91,8 +94,9 @@ def build_parser() -> argparse.ArgumentParser:
     letter.add_argument("--since", required=True, type=_day, metavar="DATE", help="such as 2026-11-01")
     letter.add_argument("--title", help="its subject (default: the month and the newest title)")
     letter.add_argument("--intro", metavar="FILE", help="Markdown that stands first; its numbers are filled in")
+    export.add_argument("--lang", choices=("fr", "en"), help="fr (default) or en (--all: both)")
+    letter.add_argument("--lang", default="fr", choices=("fr", "en"), help="fr (default) or en")
     for command in (export, letter):
-        command.add_argument("--lang", default="fr", choices=("fr", "en"), help="fr (default) or en")
         command.add_argument("--hosted", metavar="URL", help="where its figures will be, if not beside it")
         command.add_argument(
             "--unsubscribe", metavar="URL", help="of a letter: an address, or the mark that your service replaces"
@@ -381,12 +385,41 @@ def _export(options: argparse.Namespace) -> int:
     from lib.press import exports
 
     wanted = exports.Options(options.hosted, options.unsubscribe, options.burn)
-    folder = exports.export(options.slug, options.to, options.lang, wanted)
-    if options.json:
+    if options.all:
+        return _export_all(options, wanted)
+    if not options.to:
+        print("guidon: say with --to where it goes", file=sys.stderr)
+        return MISUSED
+    lang, told = options.lang or "fr", []
+    for target in options.to:
+        folder = exports.export(options.slug, target, lang, wanted)
         files = sorted(os.path.relpath(path) for path in folder.rglob("*") if path.is_file())
-        _print_json({"slug": options.slug, "to": options.to, "lang": options.lang, "files": files})
-        return DONE
-    return _say_files(folder)
+        told.append({"slug": options.slug, "to": target, "lang": lang, "files": files})
+        if not options.json:
+            print("\n".join(files))
+    if options.json:
+        _print_json(told[0] if len(told) == 1 else told)
+    return DONE
+
+
+def _export_all(options: argparse.Namespace, wanted: Any) -> int:
+    from lib.press import console, everywhere, exports
+
+    targets, langs = options.to or exports.TARGETS, [options.lang] if options.lang else ["fr", "en"]
+    done: list[everywhere.Done] = []
+    try:
+        with console.board() as board:
+            for one in everywhere.run(targets, langs, wanted, board):
+                done.append(one)
+    finally:  # what was finished is told when it is interrupted, too
+        if options.json:
+            _print_json([one.as_dict() for one in done])
+        elif done:
+            _rows(everywhere.table(done), ("to", "lang", *everywhere.STATUSES, "size", "time"))
+        for one in done:
+            if one.error:
+                print(f"{one.slug} to {one.to} in {one.lang}: {one.error}", file=sys.stderr)
+    return FAILED if any(one.error for one in done) else DONE
 
 
 def _newsletter(options: argparse.Namespace) -> int:

@@ -156,7 +156,7 @@ def website(project: Project) -> Project:
     (project.root / "en").mkdir()
     for name in ("_quarto.yml", "en/_metadata.yml"):
         shutil.copyfile(real / name, project.root / name)
-    for page in ("index", "about", "claims", "tutorials", "notes"):
+    for page in ("index", "about", "claims", "tutorials", "notes", "formats"):
         for lang, folder in (("fr", ""), ("en", "en/")):
             include = {"index": "latest", "about": ""}.get(page, page)
             body = (

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from lib.lab import paths
-from lib.press import prose, record, store
+from lib.press import asides, prose, record, store
 from lib.press.identity import is_derived
 from lib.press.notebooks import KINDS, LANGS, PROFILES, Cell, Notebook, NotebookError, load, load_yaml
 
@@ -73,6 +73,10 @@ def check_note(path: Path) -> list[Problem]:
         for name in ("title", "description", "date") if not front.get(name)
     ]  # fmt: skip
     texts = [*(str(front.get(name) or "") for name in ("title", "description")), body]
+    try:
+        asides.read(body, path.name)
+    except prose.ProseError as error:
+        found.append(Problem(path.name, None, "anatomy", str(error).partition(": ")[2]))
     found += [Problem(path.name, None, "names", message) for text in texts for message in _names(text, [])]
     if any(True for text in texts for _ in prose.names(text)):
         found += [Problem(path.name, None, "numbers", message) for text in texts for message in typed_numbers(text)]

@@ -34,14 +34,18 @@ class _Plain:
 
 
 class _Rich:
-    def __init__(self, progress: Any, title: str, total: int | None) -> None:
+    def __init__(self, progress: Any, title: str, total: int | None, brief: bool) -> None:
         self.progress, self.task, self.title = progress, progress.add_task(title, total=total), title
+        self.brief = brief
 
     def advance(self, steps: int = 1) -> None:
         self.progress.advance(self.task, steps)
 
     def done(self, note: str = "") -> None:
-        total = self.progress.tasks[self.task].total or 1
+        if self.brief:
+            self.progress.remove_task(self.task)
+            return
+        total = next(task.total for task in self.progress.tasks if task.id == self.task) or 1
         text = f"{self.title}: {note or 'done'}"
         self.progress.update(self.task, total=total, completed=total, description=text)
 
@@ -68,9 +72,10 @@ class Board:
             table.add_row(*row)
         self.progress.below = table
 
-    def bar(self, title: str, total: int | None = None) -> Bar:
+    def bar(self, title: str, total: int | None = None, brief: bool = False) -> Bar:
+        """Add a bar. brief: one of many, which is taken away when it is done."""
         with self.lock:
-            return _Rich(self.progress, title, total) if self.progress else _Plain(title, total)
+            return _Rich(self.progress, title, total, brief) if self.progress else _Plain(title, total)
 
 
 def is_interactive() -> bool:

@@ -11,53 +11,95 @@ from typing import Any
 
 import yaml
 
-from lib.lab import paths
-from lib.lab.cache import atomic
-from lib.press import finished
+from lib.lab.cache import atomic, clear, locked
+from lib.press import console, finished, posts, site, stamps
 from lib.press.finished import Post
+from lib.press.pages import Page
+from lib.press.stamps import TARGETS, folder
+
+__all__ = ["TARGETS", "Options", "export", "folder", "make", "ready", "voice"]
 
 
 @dataclass(frozen=True)
 class Options:
     """hosted: where figures will be, for what takes no files. unsubscribe: address or mark of the sending service.
 
-    burn: draw a video's subtitles into its picture.
+    burn: draw a video's subtitles into its picture; such videos lie apart.
     """
 
     hosted: str | None = None
     unsubscribe: str | None = None
     burn: bool = False
 
+    def place(self, target: str) -> str:
+        """The name of the folder of a target's exports."""
+        return "video-burnt" if target == "video" and self.burn else target
 
-def folder(target: str, lang: str, name: str) -> Path:
-    """Where an export is written."""
-    return paths.build_dir() / "exports" / target / lang / name
+    def given(self, target: str) -> str:
+        """What of these decides an export, as text."""
+        used = {"slides": (), "video": (), "newsletter": (self.hosted, self.unsubscribe)}.get(target, (self.hosted,))
+        return json.dumps(used) if any(used) else ""
 
 
 def export(slug: str, target: str, lang: str = "fr", options: Options | None = None) -> Path:
-    """Write a post for a target into build/exports/; the folder. Publishes first, so that it is today's post.
+    """Write a post for a target into build/exports/; the folder. Writes or publishes first, so that it is today's post.
 
     Raises ExportError, and VoiceError for a video without a voice.
     """
     options = options or Options()
-    if target == "slides":
-        from lib.press import slides
+    out = ready([target])
+    make(finished.find(slug, lang), target, out, options, stamps.Stamps())
+    return folder(options.place(target), lang, slug)
 
-        return slides.export(slug, lang)
+
+def ready(targets: list[str]) -> Path:
+    """Write today's posts, and publish where a target is made of pages; the folder of the site."""
+    if set(targets) <= {"slides", "video"}:
+        posts.write()
+        return site.folder()
+    return site.publish()
+
+
+def voice(target: str, lang: str) -> str | None:
+    """Who speaks, where somebody does. Raises VoiceError."""
+    from lib.press import voices
+
+    return str(voices.choose(lang)) if target == "video" else None
+
+
+def make(
+    page: Page, target: str, out: Path, options: Options, kept: stamps.Stamps, board: console.Board | None = None
+) -> tuple[dict[str, Any], bool]:
+    """Write one post for a target; what is kept of it, and whether there was anything to make. out: the site.
+
+    Raises ExportError and VoiceError.
+    """
+    anew = True
+    slug, place = Path(page.path).stem, folder(options.place(target), page.lang, Path(page.path).stem)
     if target == "video":
         from lib.press import video
 
-        return video.export(slug, lang, options.burn)
-    post = finished.load(slug, lang)
-    with atomic(folder(target, lang, slug)) as made:
-        made.mkdir()
-        if target == "newsletter":
-            from lib.press import newsletter
+        anew = video.export(slug, page.lang, options.burn, board)
+    else:
+        with locked(place):
+            clear(place)
+            with atomic(place) as made:
+                made.mkdir()
+                _write(page, target, out, options, made)
+    return kept.put(page, options.place(target), options.given(target), voice(target, page.lang)), anew
 
-            newsletter.write_post(post, made, options.hosted, options.unsubscribe)
-        else:
-            _WRITERS[target](post, made, options.hosted)
-    return folder(target, lang, slug)
+
+def _write(page: Page, target: str, out: Path, options: Options, made: Path) -> None:
+    if target == "slides":
+        from lib.press import slides
+
+        slides.write(Path(page.path).stem, page.lang, made)
+    elif target == "newsletter":
+        from lib.press import newsletter
+
+        newsletter.write_post(finished.read(page, out), made, options.hosted, options.unsubscribe)
+    else:
+        _WRITERS[target](finished.read(page, out), made, options.hosted)
 
 
 def _front(fields: dict[str, Any]) -> str:

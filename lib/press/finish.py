@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from lib.lab import paths
 from lib.lab.cache import write_text
-from lib.press import beside, boxes, feeds, prose
+from lib.press import beside, boxes, feeds, formats, prose
 from lib.press.notebooks import LANGS
 from lib.press.pages import STATIC, Page, kind_of, manifest, site_url
 from lib.press.words import WORDS
@@ -77,6 +77,7 @@ def finish(rendered: Path, out: Path, last: Path | None = None) -> None:
     claims = paths.build_dir() / "claims.json"
     if claims.is_file():
         write_text(out / "claims.json", claims.read_text(encoding="utf-8"))
+    formats.put(out)
     write_text(out / "sitemap.xml", feeds.sitemap(every, address))
     write_text(out / "robots.txt", f"User-agent: *\nAllow: /\nSitemap: {address}/sitemap.xml\n")
     write_text(out / ".nojekyll", "")
@@ -297,6 +298,7 @@ def _footer(page: Page, up: str) -> str:
     base = up + ("" if page.lang == "fr" else "en/")
     return (
         f'<footer class="site-footer"><p>{words["licences"]} <a href="{base}about.html">{words["about"]}</a> · '
+        f'<a href="{base}formats.html">{words["formats"]}</a> · '
         f'<a href="{up}{_feed(page.lang)}">Atom</a></p></footer>\n'
     )
 

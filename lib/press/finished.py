@@ -15,7 +15,7 @@ from urllib.parse import quote, urljoin
 from bs4 import NavigableString, Tag
 from markdownify import MarkdownConverter
 
-from lib.press import finish, pages, posts, site
+from lib.press import finish, pages, posts
 from lib.press.pages import Page
 
 _FURNITURE = re.compile(
@@ -65,12 +65,6 @@ def copy(figures: Mapping[str, Figure], folder: Path) -> None:
     for name, figure in figures.items():
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(figure.source, folder / name)
-
-
-def load(slug: str, lang: str) -> Post:
-    """The post of a slug in a language, from the site as it is now. Raises ExportError."""
-    out = site.publish()
-    return read(find(slug, lang), out)
 
 
 def find(slug: str, lang: str) -> Page:

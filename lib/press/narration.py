@@ -1,7 +1,8 @@
 """What a video of a post shows, and what is said meanwhile: scenes, in order. Knows no voices, pictures or times.
 
 The slides are those of `slides`; each is said as it reads, unless the notebook says otherwise: by speaker's notes where
-it marks slides, or by cells tagged `narration`, which are said over the slides they follow, a paragraph each.
+it marks slides, or by cells tagged `narration` (in notes, blocks of that class), which are said over the slides they
+follow, a paragraph each.
 """
 
 import re
@@ -13,7 +14,7 @@ from typing import Any
 from bs4 import BeautifulSoup
 from markdown_it import MarkdownIt
 
-from lib.press import boxes, finished, pages, posts, slides, speech
+from lib.press import asides, boxes, finished, pages, posts, prose, slides, speech, store
 from lib.press.notebooks import find
 from lib.press.pages import Page
 from lib.press.posts import Body
@@ -63,9 +64,10 @@ def write(slug: str, lang: str) -> Script:
     notebooks = {notebook.slug: notebook for notebook in find()}
     if slug not in notebooks:
         folder = posts.folder(lang)
-        _, text = pages.split(folder / f"{slug}.qmd")
+        text = pages.filled(pages.note(slug, lang), lang, prose.Context(None, store.deciding_record))
         drawn = {name: folder / name for name in pages.images(text) if (folder / name).is_file()}
-        return Script(page, address, _finished([first, *_told([("text", text)], lang, page.title)], address), drawn)
+        told = _told(asides.parts(text, slug), lang, page.title)
+        return Script(page, address, _finished([first, *told], address), drawn)
     shown = posts.results(list(notebooks.values()))
     body, words = Body(notebooks[slug], shown[slug], shown, lang), WORDS[lang]
     marked = any(cell.slide in slides.SLIDES for cell in body.notebook.cells)
@@ -74,10 +76,10 @@ def write(slug: str, lang: str) -> Script:
     scenes.append(Scene(words["rerun"], again, (words["all_there"],)))
     record = body.result.record
     verdict = (record.get("verdict") or {}).get("value") if body.notebook.kind != "tutorial" else None
-    told = f"{words[verdict]}. {boxes.effect(body.notebook, record, lang)}" if verdict else ""
+    in_words = f"{words[verdict]}. {boxes.effect(body.notebook, record, lang)}" if verdict else ""
     drawn = {f"figures/{drawing.path.name}": drawing.path for drawing in body.figures}
     listed = tuple(line for text in sources for line in plain(text, lang))
-    return Script(page, address, _finished(scenes, address), drawn, verdict, told, listed)
+    return Script(page, address, _finished(scenes, address), drawn, verdict, in_words, listed)
 
 
 def _finished(scenes: Iterable[Scene], address: str) -> list[Scene]:

@@ -14,11 +14,11 @@ import yaml
 
 from lib.lab import paths
 from lib.lab.cache import atomic, write_text
-from lib.press import boxes, history, prose, store
+from lib.press import asides, boxes, history, prose, store
 from lib.press.notebooks import LANGS, Notebook, find, load_yaml
 from lib.press.words import WORDS
 
-STATIC = ("index", "about", "claims", "tutorials", "notes")
+STATIC = ("index", "about", "claims", "tutorials", "notes", "formats")
 _NOTE = re.compile(r"(?P<stem>(?:(?P<number>\d+)-)?[\w-]+)\.(?P<lang>fr|en)\.(?:qmd|md)")
 
 
@@ -166,12 +166,10 @@ def write_notes(lang: str, shown: Mapping[str, store.Result], drafts: bool) -> t
     pages, files = [], []
     for source in notes(lang):
         named = _NOTE.fullmatch(source.name)
-        front, body = split(source)
+        front, _ = split(source)
         if named is None or (front.get("draft") and not drafts):
             continue
-        first_line = source.read_text(encoding="utf-8-sig").count("\n") - body.count("\n") + 1
-        body = boxes.mathml(prose.fill(body, context, lang, prose.Where(source.name, line=first_line)))
-        body = re.sub(r"\]\((?:\.\./)*writing/([\w-]+)\.(?:fr|en)\.(?:qmd|md)\)", r"](\1.qmd)", body)
+        body = asides.read(filled(source, lang, context), source.name)
         number = int(named["number"]) if named["number"] else None
         told = {
             name: prose.fill(front[name], context, lang, prose.Where(source.name))
@@ -195,6 +193,19 @@ def write_notes(lang: str, shown: Mapping[str, store.Result], drafts: bool) -> t
             aliases=[str(one) for one in front.get("aliases") or []],
         ))  # fmt: skip
     return pages, files
+
+
+def note(stem: str, lang: str) -> Path:
+    """The source of a note that has a post."""
+    return next(path for path in notes(lang) if path.name.rsplit(".", 2)[0] == stem)
+
+
+def filled(source: Path, lang: str, context: prose.Context) -> str:
+    """The text of a note, filled in; what is only said stands in its blocks. Raises ProseError."""
+    _, body = split(source)
+    first_line = source.read_text(encoding="utf-8-sig").count("\n") - body.count("\n") + 1
+    body = boxes.mathml(prose.fill(body, context, lang, prose.Where(source.name, line=first_line)))
+    return re.sub(r"\]\((?:\.\./)*writing/([\w-]+)\.(?:fr|en)\.(?:qmd|md)\)", r"](\1.qmd)", body)
 
 
 def numbered(number: int | None, lang: str) -> str:

@@ -12,7 +12,7 @@ import yaml
 
 from lib.lab import paths
 from lib.lab.cache import atomic, write_text
-from lib.press import boxes, check, pages, prose, record, store
+from lib.press import boxes, check, formats, pages, prose, record, store
 from lib.press.notebooks import LANGS, Cell, Notebook, find
 from lib.press.words import WORDS
 
@@ -42,6 +42,7 @@ def write(drafts: bool = False, allow_stale: bool = False) -> list[Path]:
             for lang in LANGS:
                 written += write_post(notebook, shown[notebook.slug], shown, lang, notice)
     written += pages.write([notebook for notebook in notebooks if notebook.slug in shown], shown, drafts)
+    written += formats.write()
     _remove_others(written)
     return written
 

@@ -27,12 +27,17 @@ class SiteError(RuntimeError):
     """A site that could not be rendered."""
 
 
+def folder() -> Path:
+    """Where the site is."""
+    return paths.root() / "_site"
+
+
 def publish(renderer: str = "auto", drafts: bool = False, allow_stale: bool = False, out: Path | None = None) -> Path:
     """Write the posts and render the site; return its folder (`_site`). Nothing changed means nothing rendered.
 
     The old site stays until the new one is whole. Raises PostError, ProseError, SiteError.
     """
-    out = out or paths.root() / "_site"
+    out = out or folder()
     with locked(paths.build_dir() / "publish"):
         posts.write(drafts=drafts, allow_stale=allow_stale)
         chosen = choose(renderer)
@@ -65,8 +70,11 @@ def sources() -> Iterator[Path]:
         yield from sorted(path for path in folder.rglob("*") if path.is_file())
     yield from finish.data_of_pages()
     press = Path(__file__).parent
-    yield from (press / name for name in ("finish.py", "beside.py", "feeds.py", "pages.py", "words.py", "boxes.py"))
-    yield from (paths.build_dir() / name for name in ("site.json", "claims.json"))
+    yield from (
+        press / name
+        for name in ("finish.py", "beside.py", "feeds.py", "pages.py", "words.py", "boxes.py", "formats.py")
+    )
+    yield from (paths.build_dir() / name for name in ("site.json", "claims.json", "formats.json"))
 
 
 def fingerprint() -> str:

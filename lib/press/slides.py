@@ -23,8 +23,7 @@ from urllib.parse import urljoin
 import yaml
 from markdown_it import MarkdownIt
 
-from lib.lab.cache import atomic
-from lib.press import boxes, exports, finish, finished, pages, posts, record, site
+from lib.press import boxes, finish, finished, pages, posts, record, site
 from lib.press.finished import ExportError
 from lib.press.notebooks import find
 from lib.press.posts import Body, Drawing
@@ -57,24 +56,16 @@ class Section:
     shown: list[str] = field(default_factory=list)
 
 
-def export(slug: str, lang: str) -> Path:
-    """Write SLUG.html, and what it is made of (SLUG.ipynb, figures/), into build/exports/; the folder.
-
-    Raises ExportError.
-    """
-    posts.write()
+def write(slug: str, lang: str, made: Path) -> None:
+    """Write SLUG.html, and what it is made of (SLUG.ipynb, figures/), into a folder. Raises ExportError."""
     title, cells, drawings = _deck(slug, lang)
-    folder = exports.folder("slides", lang, slug)
-    with atomic(folder) as made:
-        made.mkdir()
-        for name, drawing in drawings.items():
-            (made / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(drawing, made / name)
-        notebook = made / f"{slug}.ipynb"
-        notebook.write_text(json.dumps(_notebook(title, lang, cells), ensure_ascii=False, indent=1) + "\n", "utf-8")
-        render = _quarto if shutil.which("quarto") else _nbconvert
-        notebook.with_suffix(".html").write_text(render(notebook, title, lang), encoding="utf-8")
-    return folder
+    for name, drawing in drawings.items():
+        (made / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(drawing, made / name)
+    notebook = made / f"{slug}.ipynb"
+    notebook.write_text(json.dumps(_notebook(title, lang, cells), ensure_ascii=False, indent=1) + "\n", "utf-8")
+    render = _quarto if shutil.which("quarto") else _nbconvert
+    notebook.with_suffix(".html").write_text(render(notebook, title, lang), encoding="utf-8")
 
 
 def _deck(slug: str, lang: str) -> tuple[str, list[tuple[str, str]], dict[str, Path]]:
@@ -233,7 +224,7 @@ def filed(text: str, sections: list[Section]) -> list[Section]:
     text = _FENCED.sub("", text)
     lines = text.splitlines()
     tokens = MarkdownIt("commonmark").enable("table").parse(text)
-    for token, following in zip(tokens, [*tokens[1:], None], strict=True):
+    for token, following in zip(tokens, [*tokens, None][1:], strict=True):
         item = token.type == "list_item_open" and token.level == 1
         if token.map is None or (token.level and not item) or token.type.endswith("_list_open"):
             continue

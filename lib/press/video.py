@@ -4,6 +4,7 @@ Knows the order of the work and the forms of the files; scenes are written by `n
 and encoded by `film`.
 """
 
+import contextlib
 import json
 import math
 import re
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from lib.lab.cache import atomic, clear, locked
 from lib.lab.normalize import digest
-from lib.press import boxes, console, exports, film, narration, posts, speech, voices
+from lib.press import boxes, console, digests, film, finished, narration, parts, speech, stamps, voices
 from lib.press.narration import Scene, Script
 from lib.press.words import WORDS
 
@@ -27,7 +28,6 @@ PAUSE_S = 0.4  # between sentences
 LINGER_S = 0.3  # a subtitle stays so long after its words, if no other one comes
 CHAPTER_S = 10  # the shortest that YouTube takes
 TITLE, DESCRIPTION = 100, 5000  # characters that YouTube takes
-VERSION = "1"  # of what is made of the same scenes and words
 SAMPLES = voices.RATE // film.FPS  # of sound in a frame; the rate divides
 
 
@@ -67,40 +67,59 @@ class Timed:
         return (self.first + self.frames) / film.FPS
 
 
-def export(slug: str, lang: str, burn: bool = False) -> Path:
-    """Write SLUG.mp4 and what goes with it into build/exports/; the folder. One that is there as it would be stays.
+def export(slug: str, lang: str, burn: bool = False, shown: console.Board | None = None) -> bool:
+    """Write SLUG.mp4 and what goes with it into build/exports/; whether it was made: one that is as it would be stays.
 
-    burn: draw the subtitles into the picture. Raises ExportError and VoiceError.
+    burn: draw the subtitles into the picture. shown: where other progress is shown. Raises ExportError and VoiceError.
     """
-    posts.write()
     script, voice = narration.write(slug, lang), voices.choose(lang)
     cut = [[speech.pieces(one, lang) for one in scene.sentences] for scene in script.scenes]
     said = [[[speech.spoken(piece, lang) for piece in pieces] for pieces in scene] for scene in cut]
     drawn = [film.slide(scene.markup, script.pictures, lang, burn) for scene in script.scenes]
     front = film.thumbnail(script.page.title, script.verdict, lang)
-    key = digest(VERSION, str(voice), str(burn), json.dumps([cut, said]), front, describe(script, []), *drawn)
-    folder = exports.folder("video", lang, slug)
-    with locked(folder), console.board() as board:
+    key = digest(_code(), str(voice), str(burn), json.dumps([cut, said]), front, describe(script, []), *drawn)
+    folder = stamps.folder("video-burnt" if burn else "video", lang, slug)
+    with locked(folder), contextlib.nullcontext(shown) if shown else console.board() as board:
         clear(folder)
         if _key(folder / f"{slug}.json") == key:
-            return folder
-        bar = board.bar(f"video of {slug} in {lang}", sum(map(len, said)) + 2 * len(drawn))
+            return False
+        bar = board.bar(f"video of {slug} in {lang}", sum(map(len, said)) + 2 * len(drawn), brief=shown is not None)
         clips = voices.clips(voice, [pieces for scene in said for pieces in scene], bar.advance)
         timed = timeline(cut, clips)
         pictures = film.draw(drawn, bar.advance)
         shots = [shot for scene, picture in zip(timed, pictures, strict=True) for shot in split(scene, picture, burn)]
-        parts = film.encode([shot.picture for shot in shots], bar.advance)
+        reels = film.encode([shot.picture for shot in shots], bar.advance)
         marks = chapters(script.scenes, timed)
         with atomic(folder) as made:
             made.mkdir()
             voices.write(made / "sound.wav", mix(timed))
             told = _metadata(marks, timed[-1].end_s)
-            film.join(shots, parts, made / "sound.wav", told, lang, made / f"{slug}.mp4")
+            film.join(shots, reels, made / "sound.wav", told, lang, made / f"{slug}.mp4")
             (made / "sound.wav").unlink()
-            (made / "thumbnail.png").write_bytes(film.draw([front], scale=1)[0].read_bytes())
+            (cover,) = film.draw([front], scale=1)
+            (made / "thumbnail.png").write_bytes(cover.read_bytes())
             _papers(script, timed, marks, key, made)
+        sounds = [path for clip in clips for path in (clip.path, clip.path.with_suffix(".json"))]
+        drawings = [*pictures, cover, *(shot.picture for shot in shots), *reels.values()]
+        parts.keep(_name(lang, slug, burn), [*sounds, *drawings])
+        parts.forget_others({_name(one, name, burnt) for one, name in _posts() for burnt in (True, False)})
         bar.done(f"{timed[-1].end_s:.0f} s of film")
-    return folder
+    return True
+
+
+def _name(lang: str, slug: str, burn: bool) -> str:
+    return f"{lang}-{slug}{'-burnt' if burn else ''}"
+
+
+def _posts() -> list[tuple[str, str]]:
+    """(language, slug) of each published post."""
+    return [(lang, Path(page.path).stem) for lang in WORDS for page in finished.listing(lang)]
+
+
+def _code() -> str:
+    """Digest of the code that makes a film of scenes and words."""
+    here = Path(__file__).parent
+    return digests.code((here / f"{name}.py").read_text(encoding="utf-8") for name in ("video", "film", "voices"))
 
 
 def _key(path: Path) -> str | None:
@@ -216,7 +235,7 @@ def describe(script: Script, marks: Sequence[tuple[float, str]]) -> str:
     if script.told:
         head.append(f"{words['verdict']}{colon} {script.told}")
     if marks:
-        head += ["", f"{words['chapters']}{colon}", *(f"{clock(start)} {title}" for start, title in marks)]
+        head += ["", f"{words['chapters']}{colon}", *(f"{clock(round(start))} {title}" for start, title in marks)]
     foot = ["", words["licences"], words["voice"]]
     room = DESCRIPTION - sum(len(line) + 1 for line in (*head, *foot)) - 40
     sources: list[str] = []

@@ -29,6 +29,16 @@ def test_in_a_terminal_bars_move(monkeypatch, capsys):
         assert "counting: done" in board.progress.tasks[0].description
 
 
+def test_one_of_many_bars_is_taken_away_when_it_is_done(monkeypatch, capsys):
+    monkeypatch.setattr(console, "is_interactive", lambda: True)
+    with console.board() as board:
+        assert board.progress is not None
+        brief, whole = board.bar("one of many", 2, brief=True), board.bar("all", 2)
+        brief.done("made")
+        whole.done("all made")
+        assert [task.description for task in board.progress.tasks] == ["all: all made"]
+
+
 def test_a_table_moves_under_the_bars_where_somebody_watches(monkeypatch):
     monkeypatch.setattr(console, "is_interactive", lambda: True)
     with console.board() as board:

@@ -5,8 +5,14 @@ Slides are drawn by a stand-in here; tests/browser draws them in Chromium.
 
 import html
 import json
+import os
 import re
+import signal
+import subprocess
+import sys
+import time
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,7 +22,7 @@ from PIL import Image
 
 from lib.cli import main
 from lib.lab.normalize import digest
-from lib.press import exports, film, narration, speech, video, voices
+from lib.press import exports, film, narration, parts, speech, video, voices
 from lib.press.finished import ExportError
 from lib.press.video import Cue
 from tests.press.test_narration import with_cells
@@ -190,15 +196,80 @@ def test_what_did_not_change_is_not_made_again(studio, monkeypatch):
 def test_a_film_that_fails_leaves_the_one_before(studio, monkeypatch):
     folder = exports.export("tiny", "video")
     first = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with_cells(studio, [(["fr", "narration"], "", "Autre chose."), (["en", "narration"], "", "Other.")], 5)
     monkeypatch.setattr(film, "join", lambda *given: (_ for _ in ()).throw(ExportError("no")))
     with pytest.raises(ExportError, match="no"):
-        exports.export("tiny", "video", options=exports.Options(burn=True))
+        exports.export("tiny", "video")
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == first
     assert {one.name for one in folder.parent.iterdir()} == {"tiny", ".tiny.lock"}
 
 
+PAINTED = """
+import sys
+from lib.press import film
+from tests.press.test_video import painted
+film.draw, film.CLIP = painted, 25
+from lib.cli import main
+sys.exit(main(["export", "tiny", "--to", "video"]))
+"""
+
+
+def whole(folder):
+    """Whether a film is there, with all that goes with it."""
+    if not folder.exists():
+        return False
+    told = json.loads((folder / "tiny.json").read_text())
+    assert {path.suffix for path in folder.iterdir()} == {".png", ".json", ".mp4", ".srt", ".txt", ".vtt"}
+    assert streams(folder / "tiny.mp4")[0] == pytest.approx(told["duration_s"], abs=0.1)
+    return True
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL to send")
+def test_a_film_whose_maker_is_killed_is_made_by_the_next(website):
+    """Killed when the first sound is there, the first scene, and the film that is being put together."""
+    build, folder = website.root / "build", exports.folder("video", "fr", "tiny")
+    root = Path(__file__).resolve().parents[2]
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    seen: dict[Path, int] = {}
+    for sign in ("speech/*.json", "video/*.mp4", "exports/video/fr/.tiny.*/tiny/*.mp4"):
+        with subprocess.Popen(
+            [sys.executable, "-c", PAINTED], cwd=root, env=environment, start_new_session=True
+        ) as one:
+            until = time.monotonic() + 60
+            while not any(build.glob(sign)) and one.poll() is None and time.monotonic() < until:
+                time.sleep(0.002)
+            one.kill()
+        assert one.returncode == -signal.SIGKILL, sign
+        assert not whole(folder)
+        for path in build.glob("speech/*.json"):  # where it is, the sound is
+            assert seen.setdefault(path, path.stat().st_ino) == path.stat().st_ino, "it was spoken again"
+    assert seen
+    assert subprocess.run([sys.executable, "-c", PAINTED], cwd=root, env=environment).returncode == 0
+    assert whole(folder)
+    assert {path.name for path in folder.parent.iterdir()} == {"tiny", ".tiny.lock"}
+    assert all(path.stat().st_ino == inode for path, inode in seen.items())
+
+
+def test_parts_of_posts_that_are_gone_are_forgotten(studio, monkeypatch):
+    monkeypatch.setattr(parts, "SPARED_S", -60)
+    exports.export("001-first", "video")
+    sounds = set((studio.root / "build/speech").glob("*.wav"))
+    for path in (studio.root / "notebooks/writing").glob("001-first.*"):
+        path.unlink()
+    exports.export("tiny", "video")
+    left = set((studio.root / "build/speech").glob("*.wav"))
+    assert len(sounds - left) >= 2  # what both say stays
+    listed = {path.stem for path in (studio.root / "build/video/made").iterdir()}
+    assert listed == {"fr-tiny"}
+    told = json.loads((exports.folder("video", "fr", "tiny") / "tiny.json").read_text())
+    assert len(left) == len({one for scene in told["scenes"] for one in scene["said"]})
+
+
 def test_burnt_subtitles_are_in_the_picture(studio, tmp_path):
     folder = exports.export("tiny", "video", "en", exports.Options(burn=True))
+    assert folder == exports.folder("video-burnt", "en", "tiny")
+    assert not exports.folder("video", "en", "tiny").exists()
     begin, end, _ = read_srt((folder / "tiny.srt").read_text())[0]
     clear, read = (frame(folder / "tiny.mp4", second, tmp_path) for second in (begin / 2, (begin + end) / 2))
     assert np.abs(clear[70:] - read[70:]).max() > 60
