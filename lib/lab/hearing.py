@@ -93,11 +93,13 @@ def train(
     rng = np.random.default_rng(seed)
     optimizer = torch.optim.AdamW(ear.parameters(), lr=rate, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps, pct_start=0.2)
-    losses = []
+    by_length, losses = np.argsort([len(one) for one in some], kind="stable"), []
+    window = min(4 * batch, len(some))  # sounds of like length together: little is padded
     ear.train()
     with progress.bar("learning to hear", steps) as advance:
         for _ in range(steps):
-            chosen = rng.integers(0, len(some), batch).tolist()
+            start = rng.integers(0, len(some) - window + 1)
+            chosen = by_length[start + rng.integers(0, window, batch)].tolist()
             mixed = [_mixed(some[place], noises, snr_db, rng) for place in chosen]
             shares = ear(features(mixed, WARPS[int(rng.integers(len(WARPS)))])[0])
             wanted = torch.full((batch, shares.shape[2]), -100)

@@ -7,6 +7,7 @@ import base64
 import functools
 import html
 import io
+import math
 import wave
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
@@ -19,13 +20,15 @@ if TYPE_CHECKING:
 WINDOW, HOP = 256, 128  # samples: 23 and 12 ms at 11,025 Hz, as is usual for speech
 QUIET = 1e-5  # energy added before the logarithm: silence stays finite
 LOUDEST = 0.9  # peak of a sound that is heard
+HEARD = 8000  # samples a second of what a page plays: a telephone's, and light
 
 
-def halve(sound: np.ndarray) -> np.ndarray:
-    """The same sound at half the rate: what is above the new half rate is taken out first. (N,) -> about (N / 2,)"""
+def resample(sound: np.ndarray, rate: int, wanted: int) -> np.ndarray:
+    """The same sound at another rate; what that rate cannot hold is taken out first. (N,) -> (N * wanted / rate,)"""
     from scipy.signal import resample_poly
 
-    return resample_poly(sound, 1, 2).astype(np.float32)
+    common = math.gcd(rate, wanted)
+    return resample_poly(sound, wanted // common, rate // common).astype(np.float32)
 
 
 def add_noise(sound: np.ndarray, noise: np.ndarray, snr_db: float) -> np.ndarray:
@@ -131,7 +134,7 @@ def _player(one: Heard, rate: int, lang: str, spoken: str) -> str:
     said = said if spoken == lang else f'<span lang="{spoken}">{said}</span>'
     said = f"«\u00a0{said}\u00a0»" if lang == "fr" else f"“{said}”"
     label, note = html.escape(one.label[lang]), html.escape(one.note[lang])
-    data = base64.b64encode(wav(one.sound, rate)).decode()
+    data = base64.b64encode(wav(resample(one.sound, rate, HEARD), HEARD)).decode()
     return (
         f"<li><p><strong>{label}</strong> {said} {note}</p>"
         f'<audio controls preload="none" aria-label="{label}" src="data:audio/wav;base64,{data}"></audio></li>'

@@ -24,7 +24,7 @@ import yaml
 from markdown_it import MarkdownIt
 
 from lib.lab.cache import atomic
-from lib.press import boxes, exports, finish, finished, pages, posts, record, site
+from lib.press import boxes, exports, finish, finished, pages, players, posts, record, site
 from lib.press.finished import ExportError
 from lib.press.notebooks import find
 from lib.press.posts import Body, Drawing
@@ -159,9 +159,10 @@ def show(body: Body, cell: Any) -> list[str]:
     outputs, drawings = body.outputs(cell)
     if drawings:
         return [_figure(drawing) for drawing in drawings]
-    shown = (record.joined((output.get("data") or {}).get("text/html")) for output in outputs)
+    shown = [record.joined((output.get("data") or {}).get("text/html")) for output in outputs]
     tables = [_STYLE.sub("", text) for text in shown if "<table" in text]
     parts = [part for table in tables for part in _table(table)]
+    parts += [div("heard", players.linked(text, body.lang)) for text in shown if players.has(text)]
     if body.notebook.kind != "tutorial":
         return parts
     source = cell.code

@@ -29,7 +29,7 @@ WORDS: dict[str, dict[str, str]] = {
         "nothing_named": "rien de ce qui décide d’une mesure",
         "licences": "Textes et figures : CC BY 4.0. Code : MIT. Données : selon chaque source.", "not_found": "Cette page n’existe pas.",
         "found": "Ce qu’on a trouvé", "table_there": "Le tableau est dans l’article.", "code_there": "Le code est dans l’article.",
-        "formula_there": "La formule est dans l’article.", "post": "L’article", "chapters": "Chapitres", "sources": "Sources", "voice": "Voix de synthèse.",
+        "formula_there": "La formule est dans l’article.", "listen": "Écouter", "post": "L’article", "chapters": "Chapitres", "sources": "Sources", "voice": "Voix de synthèse.",
         "all_there": "Pour refaire la mesure et vérifier chaque nombre, tout est dans l’article, dont l’adresse est sous la vidéo.",
     },
     "en": {
@@ -60,7 +60,7 @@ WORDS: dict[str, dict[str, str]] = {
         "nothing_named": "nothing that decides a run",
         "licences": "Texts and figures: CC BY 4.0. Code: MIT. Data: as each source says.", "not_found": "There is no such page.",
         "found": "What was found", "table_there": "The table is in the post.", "code_there": "The code is in the post.",
-        "formula_there": "The formula is in the post.", "post": "The post", "chapters": "Chapters", "sources": "Sources", "voice": "Synthetic voice.",
+        "formula_there": "The formula is in the post.", "listen": "Listen", "post": "The post", "chapters": "Chapters", "sources": "Sources", "voice": "Synthetic voice.",
         "all_there": "To run it again and to check each number, all is in the post, whose address is under the video.",
     },
 }  # fmt: skip
