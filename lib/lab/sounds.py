@@ -70,24 +70,30 @@ def piece(noise: np.ndarray, length: int, rng: np.random.Generator) -> np.ndarra
 
 
 @functools.cache
-def mel_weights(rate: float, bands: int, window: int = WINDOW) -> "torch.Tensor":
-    """Triangles evenly spaced in mels, 2595 log10(1 + f / 700), from 60 Hz to half the rate. (window / 2 + 1, bands)"""
+def mel_weights(rate: int, bands: int, warp: float = 1.0) -> "torch.Tensor":
+    """Triangles evenly spaced in mels, 2595 log10(1 + f / 700), from 60 Hz to half the rate. (WINDOW / 2 + 1, bands)
+
+    warp: frequencies are stretched by it first, as by a shorter throat.
+    """
     import torch
 
     top, low = (2595 * np.log10(1 + hertz / 700) for hertz in (rate / 2, 60.0))
     edges = 700 * (10 ** (np.linspace(low, top, bands + 2) / 2595) - 1)  # hertz
-    hertz = np.linspace(0, rate / 2, window // 2 + 1)[:, None]
+    hertz = warp * np.linspace(0, rate / 2, WINDOW // 2 + 1)[:, None]
     rising, falling = (hertz - edges[:-2]) / np.diff(edges)[:-1], (edges[2:] - hertz) / np.diff(edges)[1:]
     return torch.tensor(np.maximum(0, np.minimum(rising, falling)), dtype=torch.float32)
 
 
-def log_mel(sounds: "torch.Tensor", rate: float, bands: int = 40) -> "torch.Tensor":
-    """Logarithm of the energy in each band and moment. (B, samples) -> (B, bands, 1 + samples // HOP)"""
+def log_mel(sounds: "torch.Tensor", rate: int, bands: int = 40, warp: float = 1.0) -> "torch.Tensor":
+    """Logarithm of the energy in each band and moment. (B, samples) -> (B, bands, 1 + samples // HOP)
+
+    warp: see `mel_weights`.
+    """
     import torch
 
     spectrum = torch.stft(sounds, WINDOW, HOP, window=torch.hann_window(WINDOW), return_complex=True)
     energy = spectrum.real.square() + spectrum.imag.square()  # (B, frequencies, moments)
-    return torch.log(torch.einsum("bft,fm->bmt", energy, mel_weights(rate, bands)) + QUIET)
+    return torch.log(torch.einsum("bft,fm->bmt", energy, mel_weights(rate, bands, warp)) + QUIET)
 
 
 def wav(sound: np.ndarray, rate: int) -> bytes:

@@ -65,6 +65,8 @@ def test_bands_follow_a_tone_upwards():
     assert bool((weights >= 0).all())
     assert int(loudest[1]) in (torch.argsort((centres / weights.sum(0).clamp(min=1e-9) - 800).abs())[:2]).tolist()
     assert bool(torch.isfinite(sounds.log_mel(torch.zeros(1, RATE), RATE)).all())
+    stretched = sounds.log_mel(torch.tensor(tone(800)[None]), RATE, warp=1.2)[0, :, 20].argmax()
+    assert int(stretched) == int(sounds.log_mel(torch.tensor(tone(960)[None]), RATE)[0, :, 20].argmax())
 
 
 @given(st.lists(st.floats(-1, 1, width=32), min_size=1, max_size=50))
