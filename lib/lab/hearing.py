@@ -124,14 +124,15 @@ def _mixed(
     return sounds.add_noise(sound, sounds.piece(noise, len(sound), rng), rng.uniform(*snr_db))
 
 
-def hear(ear: Ear, some: Sequence[np.ndarray]) -> list[tuple[str, ...]]:
-    """The words of each sound."""
-    found: list[tuple[str, ...]] = []
+def hear(ears: Sequence[Ear], some: Sequence[np.ndarray]) -> list[list[tuple[str, ...]]]:
+    """The words that each ear hears in each sound: (ears, sounds) of words."""
+    found: list[list[tuple[str, ...]]] = [[] for _ in ears]
     with torch.inference_mode():
         for start in range(0, len(some), AT_ONCE):
             energies, lengths = features(some[start : start + AT_ONCE])
-            paths = likeliest(ear(energies).numpy(), lengths.numpy())
-            found += [_runs(path[:length], ear.words) for path, length in zip(paths, lengths.tolist(), strict=True)]
+            for ear, heard in zip(ears, found, strict=True):
+                paths = likeliest(ear(energies).numpy(), lengths.numpy())
+                heard += [_runs(path[:length], ear.words) for path, length in zip(paths, lengths.tolist(), strict=True)]
     return found
 
 
