@@ -15,7 +15,7 @@ from urllib.parse import quote, urljoin
 from bs4 import NavigableString, Tag
 from markdownify import MarkdownConverter
 
-from lib.press import finish, pages, posts
+from lib.press import finish, pages, players, posts
 from lib.press.pages import Page
 
 _FURNITURE = re.compile(
@@ -84,7 +84,8 @@ def read(page: Page, out: Path) -> Post:
     """A page of the site in a folder."""
     found = finish.MAIN.search((out / page.path).read_text(encoding="utf-8"))
     address = f"{pages.site_url()}/{page.path}"
-    markup, figures = _with_figures(_FURNITURE.sub("", found[1] if found else ""), out / page.path, address)
+    markup = players.linked(_FURNITURE.sub("", found[1] if found else ""), page.lang)
+    markup, figures = _with_figures(markup, out / page.path, address)
     return Post(page, address, _absolute(markup, address), figures)
 
 

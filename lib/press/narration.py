@@ -101,7 +101,7 @@ def plain(text: str, lang: str) -> list[str]:
         for one in page.select(selector):
             there += [caption.get_text() for caption in one.select("caption")] + [WORDS[lang][name]]
             one.decompose()
-    for one in page.select("h1, h2, img, .address, .verdict-since, .verdict-before, [aria-hidden]"):
+    for one in page.select("h1, h2, img, .address, .listen, .verdict-since, .verdict-before, [aria-hidden]"):
         one.decompose()
     for text_node in page.find_all(string=True):
         text_node.replace_with(re.sub(r"[ \t\n]+", " ", text_node))

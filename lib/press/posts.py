@@ -12,7 +12,7 @@ import yaml
 
 from lib.lab import paths
 from lib.lab.cache import atomic, write_text
-from lib.press import boxes, check, formats, pages, prose, record, store
+from lib.press import boxes, check, formats, pages, players, prose, record, store
 from lib.press.notebooks import LANGS, Cell, Notebook, find
 from lib.press.words import WORDS
 
@@ -226,8 +226,17 @@ class Body:
                 figures.append(self._figure(cell, data["image/svg+xml"], len(figures)))
             else:
                 kept = {name: value for name, value in output.items() if name != "execution_count"}
-                plain.append(kept | _counted(output))
+                plain.append(self._with_sounds(kept) | _counted(output))
         return plain, figures
+
+    def _with_sounds(self, output: dict[str, Any]) -> dict[str, Any]:
+        """An output whose sounds are files beside the post."""
+        data = output.get("data") or {}
+        if "text/html" not in data:
+            return output
+        markup, files = players.filed(record.joined(data["text/html"]), folder(self.lang) / self.notebook.slug)
+        self.files += files
+        return output | {"data": data | {"text/html": markup}}
 
     def _figure(self, cell: Cell, svg: str | list[str], number: int) -> Drawing:
         options = check.options(cell)

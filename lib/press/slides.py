@@ -23,7 +23,7 @@ from urllib.parse import urljoin
 import yaml
 from markdown_it import MarkdownIt
 
-from lib.press import boxes, finish, finished, pages, posts, record, site
+from lib.press import boxes, finish, finished, pages, players, posts, record, site
 from lib.press.finished import ExportError
 from lib.press.notebooks import find
 from lib.press.posts import Body, Drawing
@@ -150,9 +150,10 @@ def show(body: Body, cell: Any) -> list[str]:
     outputs, drawings = body.outputs(cell)
     if drawings:
         return [_figure(drawing) for drawing in drawings]
-    shown = (record.joined((output.get("data") or {}).get("text/html")) for output in outputs)
+    shown = [record.joined((output.get("data") or {}).get("text/html")) for output in outputs]
     tables = [_STYLE.sub("", text) for text in shown if "<table" in text]
     parts = [part for table in tables for part in _table(table)]
+    parts += [div("heard", players.linked(text, body.lang)) for text in shown if players.has(text)]
     if body.notebook.kind != "tutorial":
         return parts
     source = cell.code
