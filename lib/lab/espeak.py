@@ -37,7 +37,8 @@ class Said:
 
 def speak(asked: Iterable[Said]) -> Iterator[tuple[np.ndarray, list[tuple[int, float]]]]:
     """For each text, its sound, (samples,) float32 between -1 and 1, and its words: (place of the first character,
-    from 0; second). The same text gives the same sound. Raises EspeakError.
+    from 0; second). The same text gives the same sound, but for a few voices with an echo (f2, f3, f5,
+    Alicia, sandro, victor). Raises EspeakError.
     """
     command, pipe = [sys.executable, "-m", "lib.lab.espeak"], subprocess.PIPE
     with subprocess.Popen(
