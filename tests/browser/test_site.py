@@ -137,7 +137,8 @@ CONTROLS = """() => [...document.querySelectorAll('a[href], button, input, summa
       && !one.hasAttribute('data-reached')).map((one) => one.outerHTML.slice(0, 120))"""
 FOCUSED = """() => {
     const one = document.activeElement;
-    if (one === document.body || one.hasAttribute('data-reached')) return null;
+    const inside = one.tagName === 'AUDIO';  // a player's own buttons count as the player
+    if (one === document.body || !inside && one.hasAttribute('data-reached')) return null;
     one.setAttribute('data-reached', '');
     const box = one.getClientRects()[0], style = getComputedStyle(one);
     const middle = (low, high, most) => (Math.max(low, 0) + Math.min(high, most)) / 2;
