@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lib.press import speech
@@ -108,6 +108,7 @@ def test_a_long_sentence_is_cut_where_it_breathes_and_never_in_a_number():
     assert sum("11 545" in piece for piece in cut) == 1
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.text(alphabet="abc12,.%()", min_size=1, max_size=9), min_size=1, max_size=40),
     st.sampled_from(["fr", "en"]),

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -332,14 +332,20 @@ CUES = st.lists(
 )  # fmt: skip
 
 
+def _letters(text):
+    """What is read, without the spaces and the ends of lines: a word longer than a line is broken."""
+    return "".join(text.split())
+
+
 @given(CUES)
+@example([Cue(0, 0, 43 * "0")])
 def test_subtitles_are_read_back(cues):
     for found in (read_srt(video.srt(cues)) if cues else [], read_vtt(video.vtt(cues, "fr"))):
         assert len(found) == len(cues)
         for (start, end, text), cue in zip(found, cues, strict=True):
             assert start == pytest.approx(cue.start_s, abs=0.0006)
             assert end == pytest.approx(cue.end_s, abs=0.0006)
-            assert text.replace("→", "-->").split() == cue.text.split() or text == "…" or "-->" in cue.text
+            assert _letters(text.replace("→", "-->")) == _letters(cue.text) or text == "…" or "-->" in cue.text
 
 
 @given(st.lists(st.text(alphabet="abcdef", min_size=1, max_size=14), min_size=1, max_size=12))
