@@ -3,6 +3,7 @@
 What was drawn or encoded is kept in build/video/ by its content, so that a changed sentence makes one scene again.
 """
 
+import asyncio
 import os
 import re
 import subprocess
@@ -101,21 +102,31 @@ def draw(pages: Sequence[str], advance: Callable[[], object] = lambda: None, sca
         path = doctor.chromium()
         if path is None:
             raise ExportError("a video needs Chromium, which draws its slides (Debian: apt install chromium)")
-        from playwright.sync_api import sync_playwright
-
-        with sync_playwright() as playwright, playwright.chromium.launch(executable_path=path, args=FLAGS) as browser:
-            context = browser.new_context(
-                viewport={"width": 1280, "height": 720}, device_scale_factor=scale, color_scheme="light", offline=True
-            )
-            screen = context.new_page()
-            for place, page in missing.items():
-                screen.set_content(page)
-                if 'class="fit"' in page:
-                    screen.evaluate(_FIT)
-                with atomic(place) as made:
-                    screen.screenshot(path=made, type="png")
-                advance()
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            _draw(path, missing, scale, advance)
+        else:  # as in JupyterLab, where Playwright needs a thread of its own
+            with ThreadPoolExecutor(1) as pool:
+                pool.submit(_draw, path, missing, scale, advance).result()
     return places
+
+
+def _draw(chromium: str, pages: Mapping[Path, str], scale: float, advance: Callable[[], object]) -> None:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright, playwright.chromium.launch(executable_path=chromium, args=FLAGS) as browser:
+        context = browser.new_context(
+            viewport={"width": 1280, "height": 720}, device_scale_factor=scale, color_scheme="light", offline=True
+        )
+        screen = context.new_page()
+        for place, page in pages.items():
+            screen.set_content(page)
+            if 'class="fit"' in page:
+                screen.evaluate(_FIT)
+            with atomic(place) as made:
+                screen.screenshot(path=made, type="png")
+            advance()
 
 
 def captioned(picture: Path, lines: Sequence[str]) -> Path:
