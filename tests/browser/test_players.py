@@ -1,24 +1,16 @@
 """A player on a page, in real Chromium: it loads its sound when asked, by keyboard too, and nothing before."""
 
-import json
-
 import pytest
 
 from lib.press import site
 from tests.browser.test_site import visits
-from tests.conftest import accept_by_hand
-from tests.press.test_players import shown
+from tests.press.test_players import accept_sound
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 
 def test_a_reader_hears_a_sound(chromium, website, monkeypatch):
-    accept_by_hand(website)
-    path = website.root / "data/results/quick/tiny/executed.ipynb"
-    executed = json.loads(path.read_text())
-    cell = next(cell for cell in executed["cells"] if "plots.show" in "".join(cell["source"]))
-    cell["outputs"] = shown(monkeypatch)
-    path.write_text(json.dumps(executed))
+    accept_sound(website, monkeypatch)
     with site.served(site.publish(renderer="smalldocs")) as address, visits(chromium, address) as start:
         visit = start()
         asked = []

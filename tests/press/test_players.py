@@ -30,15 +30,20 @@ def output(kind, content, lang):
     return {"output_type": "display_data", "data": {kind: content}, "metadata": {"guidon": {"lang": lang}}}
 
 
-@pytest.fixture
-def sounding(website, monkeypatch):
-    """The website with an experiment whose figure is followed by a player; its own outputs come first."""
+def accept_sound(website, monkeypatch):
+    """Accept the website's experiment with a player in place of its figure."""
     accept_by_hand(website)
     path = website.root / "data/results/quick/tiny/executed.ipynb"
     executed = json.loads(path.read_text())
     cell = next(cell for cell in executed["cells"] if "plots.show" in "".join(cell["source"]))
     cell["outputs"] = shown(monkeypatch)
     path.write_text(json.dumps(executed))
+
+
+@pytest.fixture
+def sounding(website, monkeypatch):
+    """The website with an experiment whose figure is followed by a player; its own outputs come first."""
+    accept_sound(website, monkeypatch)
     return website
 
 
