@@ -393,7 +393,7 @@ def _export(options: argparse.Namespace) -> int:
     lang, told = options.lang or "fr", []
     for target in options.to:
         folder = exports.export(options.slug, target, lang, wanted)
-        files = sorted(os.path.relpath(path) for path in folder.rglob("*") if path.is_file())
+        files = _files(folder)
         told.append({"slug": options.slug, "to": target, "lang": lang, "files": files})
         if not options.json:
             print("\n".join(files))
@@ -427,17 +427,17 @@ def _newsletter(options: argparse.Namespace) -> int:
 
     from lib.press import newsletter
 
-    return _say_files(newsletter.issue(
+    folder = newsletter.issue(
         options.since, options.lang, options.title, Path(options.intro) if options.intro else None, options.hosted,
         options.unsubscribe,
-    ))  # fmt: skip
-
-
-def _say_files(folder: Any) -> int:
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            print(os.path.relpath(path))
+    )  # fmt: skip
+    print("\n".join(_files(folder)))
     return DONE
+
+
+def _files(folder: Any) -> list[str]:
+    """What was written, from here."""
+    return [os.path.relpath(path) for path in sorted(folder.rglob("*")) if path.is_file()]
 
 
 def _import(options: argparse.Namespace) -> int:
