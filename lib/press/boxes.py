@@ -295,8 +295,11 @@ def reproduced(result: store.Result, lang: str) -> str:
         date=prose.format_day(dt.date.fromisoformat(found["date"][:10]), lang),
         seconds=prose.format_result({"value": found["seconds"]}, "duration", lang),
     )
-    wrong = [row["name"] for row in found["rows"] if not row["ok"]]
-    return text + (" " + words["disagree"].format(names=", ".join(wrong)) if wrong else "") + "\n"
+    if wrong := [row["name"] for row in found["rows"] if not row["ok"]]:
+        text += " " + words["disagree"].format(names=", ".join(wrong))
+    if verdict := found.get("other_verdict"):
+        text += " " + words["other_verdict"].format(verdict=words[verdict].lower())
+    return text + "\n"
 
 
 def attributions(notebook: Notebook, lang: str) -> str:

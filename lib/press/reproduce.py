@@ -17,16 +17,27 @@ def compare(accepted: Mapping[str, Any], here: Mapping[str, Any]) -> list[dict[s
     """One row for each value of either record, and one for the verdict.
 
     A row: name, kind, accepted, here, tol, ok, identical. `exact` values agree within `tol`; `measured` ones are
-    never a failure, and carry `ratio` (here / accepted) instead.
+    never a failure, and carry `ratio` (here / accepted) instead. A verdict decided by something measured is itself
+    measured: another machine may rightly come to another one.
     """
     names = dict.fromkeys([*accepted["results"], *here["results"]])
     rows = [_row(name, accepted["results"].get(name), here["results"].get(name)) for name in names]
     verdicts = [(record.get("verdict") or {}).get("value") for record in (accepted, here)]
     if any(verdicts):
-        same = verdicts[0] == verdicts[1]
-        verdict = {"name": "verdict", "kind": "exact", "accepted": verdicts[0], "here": verdicts[1], "tol": None}
-        rows.append({**verdict, "ok": same, "identical": same})
+        same, kind = verdicts[0] == verdicts[1], "measured" if _rests_on_measures(accepted) else "exact"
+        verdict = {"name": "verdict", "kind": kind, "accepted": verdicts[0], "here": verdicts[1], "tol": None}
+        rows.append({**verdict, "ok": same or kind == "measured", "identical": same})
     return rows
+
+
+def _rests_on_measures(record: Mapping[str, Any]) -> bool:
+    evidence = (record.get("verdict") or {}).get("evidence", [])
+    return any(record["results"][name]["kind"] == "measured" for name in evidence if name in record["results"])
+
+
+def _other_verdict(rows: Sequence[Mapping[str, Any]]) -> str | None:
+    """The verdict that this machine's measures lead to, where it is another than the accepted one."""
+    return next((row["here"] for row in rows if row["name"] == "verdict" and row["ok"] and not row["identical"]), None)
 
 
 def _row(name: str, accepted: Mapping[str, Any] | None, here: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -84,6 +95,7 @@ def summary(accepted: store.Result, here: store.Result) -> dict[str, Any]:
         "agree": sum(row["ok"] for row in rows if row["kind"] == "exact"),
         "total": sum(row["kind"] == "exact" for row in rows),
         "identical": sum(row["identical"] for row in rows if row["kind"] == "exact"),
+        "other_verdict": _other_verdict(rows),
         "rows": rows,
     }
 
@@ -201,4 +213,6 @@ def lines(found: Mapping[str, Any]) -> list[str]:
         if not row["ok"]:
             within = "" if row["tol"] is None else f", outside its tolerance of {row['tol']:g}"
             report.append(f"  {row['name']}: accepted {row['accepted']}, here {row['here']}{within}")
+    if verdict := found["other_verdict"]:
+        report.append(f"  with what is measured on this machine (time, memory), the verdict is: {verdict}")
     return report

@@ -48,6 +48,15 @@ def test_a_missing_or_new_value_and_another_verdict_do_not_agree():
     assert [(row["name"], row["ok"]) for row in rows] == [("x", False), ("y", False), ("verdict", False)]
 
 
+def test_a_verdict_that_rests_on_what_is_measured_is_measured_too():
+    slow, quick = (value(number, kind="measured") for number in (1.3, 0.8))
+    accepted, here = record("fails", t=slow, x=value(1)), record("holds", t=quick, x=value(1))
+    for evidence, kind in ((["x"], "exact"), (["x", "t"], "measured")):
+        accepted["verdict"]["evidence"] = evidence
+        row = only(compare(accepted, here), "verdict")
+        assert (row["kind"], row["ok"], row["identical"]) == (kind, kind == "measured", False)
+
+
 def test_lists_texts_and_rows_agree_item_by_item():
     assert agree([{"a": 1.0, "b": "x"}], [{"a": 1.0005, "b": "x"}], 1e-3)
     assert not agree([{"a": 1.0, "b": "x"}], [{"a": 1.0, "b": "y"}], 1e-3)
