@@ -1,10 +1,11 @@
+import copy
 import json
 
 import pytest
 import yaml
 from markdown_it import MarkdownIt
 
-from lib.press import boxes, pages, posts, prose
+from lib.press import boxes, pages, posts, prose, reproduce, store
 from lib.press.posts import PostError
 from tests.conftest import BODY, FIGURE, accept_by_hand
 
@@ -56,6 +57,21 @@ def test_the_box_gives_claim_verdict_effect_rule_and_profile(website):
         "pas encore été refait",
     ):
         assert text in whole
+
+
+def test_a_verdict_that_this_machine_measures_otherwise_is_told(website):
+    accepted = store.accepted("tiny")["quick"]
+    accepted.record["results"]["mean"]["kind"] = "measured"  # here, not in the file
+    here = store.Result(copy.deepcopy(accepted.record), accepted.folder)
+    here.record["verdict"]["value"] = "fails"
+    found = reproduce.summary(accepted, here)
+    assert (found["agree"], found["total"], found["other_verdict"]) == (0, 0, "fails")
+    assert reproduce.lines(found)[-1].endswith("the verdict is: fails")
+    reproduce.keep(found)
+    posts.write()
+    french, english = ("\n".join(sources(website, name)) for name in ("posts/tiny.ipynb", "en/posts/tiny.ipynb"))
+    assert "le verdict serait\u00a0: ne tient pas." in french
+    assert "the verdict would be: fails." in english
 
 
 @pytest.mark.parametrize(
