@@ -115,8 +115,8 @@ def test_facts_are_shown_once_a_language_with_links(project, monkeypatch):
 
 
 def test_every_table_of_the_project_is_whole():
-    tables = [file for file in sorted(paths.facts_dir().glob("*.csv")) if file.stem != prices.DATES]
-    for file in tables:
+    ours = {prices.DATES, "quantization_machine"}  # days of versions, and what another machine measured: other columns
+    for file in (one for one in sorted(paths.facts_dir().glob("*.csv")) if one.stem not in ours):
         frame = facts.load(file.stem)
         assert isinstance(frame, pd.DataFrame)
         assert len(frame)
