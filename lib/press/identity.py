@@ -64,7 +64,7 @@ def compute(notebook: Notebook, profile: str, overrides: dict[str, Any] | None =
         parameters=notebook.values(profile, overrides),
         threads=notebook.threads,
         inputs={name: input_hash(name) for name in notebook.inputs if not is_derived(name)},
-        modules={name: _file(path)[0] for name, path in sorted(files.items())},
+        modules=modules(files),
         versions={} if profile == "full" else _versions(imported),
     )
 
@@ -113,6 +113,11 @@ def reach(names: list[str]) -> tuple[dict[str, Path], set[str]]:
             files[name] = path
             waiting += _file(path)[1]
     return files, packages
+
+
+def modules(files: dict[str, Path]) -> dict[str, str]:
+    """Digest of what the code of each module says, by name in alphabetical order."""
+    return {name: _file(path)[0] for name, path in sorted(files.items())}
 
 
 def _module_file(name: str) -> Path | None:

@@ -4,7 +4,6 @@ import datetime as dt
 import json
 import os
 import platform
-import re
 import shutil
 import subprocess
 import sys
@@ -16,11 +15,10 @@ from typing import Any
 
 from lib.lab import paths
 from lib.lab.cache import atomic, clear, locked
-from lib.press import console, identity, record, store
-from lib.press.console import Bar, say
+from lib.press import console, identity, inputs, record, store
+from lib.press.console import Bar
 from lib.press.notebooks import Notebook
 
-_prepared: set[tuple[str, str]] = set()  # derived files that this process has seen made: a sweep asks once
 WATTS_PER_CORE = 10.0  # assumed draw of a busy core with its share of the machine; an estimate, said so in the record
 
 
@@ -64,7 +62,7 @@ def run(
             result = None if force else store.finished(folder)
             if result:
                 return Outcome(notebook, profile, result=result, reused=True)
-            error = prepare_inputs(notebook)
+            error = inputs.prepare(notebook)
             if not error:
                 with atomic(folder) as working:
                     working.mkdir()
@@ -78,41 +76,10 @@ def run(
         return Outcome(notebook, profile, error=console.os_error(problem))
 
 
-def prepare_inputs(notebook: Notebook) -> str:
-    """Fetch the sources a notebook declares and make its derived files; return what went wrong, or nothing."""
-    from lib.lab import sources
-
-    declared = [name for name in notebook.inputs if name in sources.load()]
-    try:
-        if declared:  # without a name, everything is fetched
-            sources.fetch(*declared)
-    except sources.SourceError as error:
-        return str(error)
-    for name in notebook.inputs:
-        known = (str(paths.cache_dir()), name)
-        if identity.is_derived(name) and known not in _prepared:
-            problem = _prepare(name)
-            if problem:
-                return problem
-            _prepared.add(known)
-    return ""
-
-
-def _prepare(name: str) -> str:
-    """Make a derived file in a process of its own, passing on the progress it tells; return what went wrong."""
-    command = [sys.executable, "-m", "lib.lab.prepare", name]
-    environment = {**os.environ, "PYTHONHASHSEED": "0", "TOKENIZERS_PARALLELISM": "false", "CI": "true"}
-    last = "no message"
-    with subprocess.Popen(command, cwd=paths.root(), env=environment, stderr=subprocess.PIPE, text=True) as work:
-        for line in work.stderr or ():
-            last = line.strip() or last
-            if re.search(r": \d+%, \d+ s$", last):
-                say(last)
-    return f"{name} could not be made: {last}" if work.returncode else ""
-
-
 def _execute(notebook: Notebook, profile: str, made: identity.Identity, working: Path, bar: Bar | None) -> str:
     """Execute into the folder; return the error, or nothing."""
+    # jsonschema would build the grammar of addresses, in a second; nothing here checks one. None: "not installed".
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
     import nbformat
     import papermill
     from papermill.log import logger
