@@ -19,7 +19,7 @@ from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning import LocalProvisioner
 from traitlets import Type
 
-from lib.press import warm
+from lib.press import kernel, warm
 
 _running: weakref.WeakSet[Any] = weakref.WeakSet()  # provisioners whose kernel may be alive
 
@@ -33,7 +33,8 @@ class WarmProvisioner(LocalProvisioner):
         cwd = kwargs.get("cwd") or os.getcwd()
         child = warm.launch(cmd, kwargs.get("env") or os.environ, str(cwd))
         if child is None:
-            return await super().launch_kernel(cmd, **kwargs)
+            plain = [cmd[0], "-m", "lib.press.kernel", *cmd[3:]] if kernel.stands_for(cmd) else cmd
+            return await super().launch_kernel(plain, **kwargs)
         self.process = child  # type: ignore[assignment]
         self.pid = self.pgid = child.pid
         self.cwd = cwd

@@ -23,6 +23,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
+from lib.press import kernel
 from lib.press.environment import THREADS
 
 LIBRARIES = (  # what notebooks wait for most; one that is missing is left out
@@ -31,7 +32,6 @@ LIBRARIES = (  # what notebooks wait for most; one that is missing is left out
     "IPython.core.completerlib", "IPython.core.oinspect", "IPython.extensions.storemagic",
     "matplotlib_inline.backend_inline",
 )  # fmt: skip
-LAUNCHER = ["-m", "ipykernel_launcher"]  # of this interpreter: the only command a fork can stand for
 PATIENCE_S = 60.0  # for the imports
 START = ("PYTHON", "LC_", "LANG", "LD_", "MPL", "CUDA", "HF_", "TRANSFORMERS_", "TOKENIZERS_", "PYTORCH", "TORCH")
 AVAILABLE = sys.platform == "linux" and hasattr(os, "pidfd_open")
@@ -133,7 +133,7 @@ def launch(command: Sequence[str], environment: Mapping[str, str], cwd: str) -> 
     if not AVAILABLE:
         _say_once("kernels start plain: warm ones need Linux")
         return None
-    if list(command[:3]) != [sys.executable, *LAUNCHER]:  # not a kernel of this interpreter
+    if not kernel.stands_for(command):
         return None
     with _turn:
         _started += 1
@@ -244,15 +244,13 @@ def _fork(orders: socket.socket) -> tuple[int, int]:
         orders.close()
         with os.fdopen(reading) as waiting:
             order = waiting.read()  # until the server closes its end
-        if order:
-            _become(json.loads(order))
-        status = 0
+        status = _become(json.loads(order)) if order else 0
     finally:
         os._exit(status)  # never back into the server's loop
 
 
-def _become(order: dict[str, Any]) -> None:
-    """Turn this fork into the kernel that was asked for, until it is shut down."""
+def _become(order: dict[str, Any]) -> int:
+    """Turn this fork into the kernel that was asked for, until it is shut down; its status."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     os.setsid()
     os.environ.clear()
@@ -262,13 +260,8 @@ def _become(order: dict[str, Any]) -> None:
     _null(sys.stdin)
     sys.path.pop(0)  # the folder that `python -m` put there, as the launcher does
     _set_threads(int(order["environment"].get("OMP_NUM_THREADS") or os.cpu_count() or 1))
-    from ipykernel.kernelapp import IPKernelApp
-
-    with contextlib.suppress(SystemExit):  # it ends with the server, which ends with the process that started it
-        IPKernelApp.launch_instance([*order["argv"], f"--IPKernelApp.parent_handle={os.getppid()}"])
-    # ipykernel's own way out may wait ten seconds: its control thread flushes to an output thread that has ended.
-    atexit.unregister(IPKernelApp.instance().close)
-    atexit._run_exitfuncs()
+    # It ends with the server, which ends with the process that started it.
+    return kernel.serve([*order["argv"], f"--IPKernelApp.parent_handle={os.getppid()}"])
 
 
 def _null(stream: IO[str]) -> None:

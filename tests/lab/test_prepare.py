@@ -1,18 +1,32 @@
-"""Derived files are made by name."""
+"""Derived files are made by name, and listed."""
+
+import json
 
 import pytest
 
-from lib.lab import prepare, text
+from lib.lab import cache, prepare, text
 
 
-def test_a_function_of_the_lab_is_called_by_name(monkeypatch):
-    called = []
-    monkeypatch.setattr(text, "french_bpe", lambda: called.append(1))
-    prepare.prepare("text.french_bpe")
-    assert called == [1]
+@pytest.fixture(autouse=True)
+def put_back(monkeypatch):
+    """It changes what asks for derived files, for the rest of its process."""
+    monkeypatch.setattr(cache, "derived", cache.derived)
+
+
+def test_a_function_of_the_lab_is_called_by_name_and_its_files_are_listed(project, monkeypatch, tmp_path):
+    def make():
+        for name in ("two.txt", "one.txt", "two.txt"):
+            cache.derived(name, lambda path: path.write_text("a word"))
+
+    monkeypatch.setattr(text, "french_bpe", make)
+    prepare.prepare("text.french_bpe", tmp_path / "made" / "list.json")
+    listed = json.loads((tmp_path / "made" / "list.json").read_text())
+    assert listed == sorted(path.name for path in cache.paths.cache_dir().glob("*.txt"))
+    assert [name[:4] for name in listed] == ["one-", "two-"]
 
 
 @pytest.mark.parametrize("name", ["text.no_such_function", "no_such_module.f"])
-def test_a_wrong_name_is_an_error(name):
+def test_a_wrong_name_is_an_error_and_lists_nothing(name, tmp_path):
     with pytest.raises((AttributeError, ModuleNotFoundError)):
-        prepare.prepare(name)
+        prepare.prepare(name, tmp_path / "list.json")
+    assert not (tmp_path / "list.json").exists()

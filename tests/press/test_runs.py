@@ -214,33 +214,3 @@ def test_a_killed_kernel_leaves_no_half_run(project, tmp_path):
     thread.join(60)
     assert store.local(notebook, "quick") is None
     assert store.state(notebook) == "failed"
-
-
-def test_a_derived_input_is_made_first_and_tells_how_far_it_is(project, monkeypatch, capsys):
-    (project.root / "lab").mkdir()
-    for name in ("slow", "broken"):
-        (project.root / "lab" / f"{name}.py").touch()
-    maker = project.root / "python"  # stands for `python -m lib.lab.prepare NAME`
-    maker.write_text(
-        "#!/bin/sh\necho a warning >&2\necho 'making it: 40%, 3 s' >&2\n"
-        'test "$*" = "-m lib.lab.prepare slow.file" || { echo "ValueError: no luck" >&2; exit 1; }\n'
-    )
-    maker.chmod(0o755)
-    monkeypatch.setattr(runs.paths, "lab_dir", lambda: project.root / "lab")
-    monkeypatch.setattr(runs.sys, "executable", str(maker))
-    assert runs.prepare_inputs(load(project.write(head={"inputs": ["slow.file"]}))) == ""
-    assert capsys.readouterr().err == "making it: 40%, 3 s\n"
-    problem = runs.prepare_inputs(load(project.write(head={"inputs": ["slow.file", "broken.file"]})))
-    assert problem == "broken.file could not be made: ValueError: no luck"
-
-
-def test_only_what_a_notebook_declares_is_fetched(project, monkeypatch):
-    from lib.lab import sources
-
-    asked = []
-    monkeypatch.setattr(sources, "load", lambda: {"one": None, "two": None})
-    monkeypatch.setattr(sources, "fetch", lambda *names: asked.append(names))
-    assert runs.prepare_inputs(load(project.write())) == ""
-    assert asked == []
-    assert runs.prepare_inputs(load(project.write(head={"inputs": ["two"]}))) == ""
-    assert asked == [("two",)]

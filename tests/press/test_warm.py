@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import psutil
 import pytest
 
-from lib.press import reproduce, runs, warm
+from lib.press import kernel, reproduce, runs, warm
 from lib.press.environment import kernel_environment
 from lib.press.notebooks import load
 from tests.conftest import BODY, alive
@@ -101,7 +101,7 @@ def test_where_the_server_is_gone_kernels_are_plain_and_it_is_said_once(project,
 
 
 def test_another_interpreters_kernel_is_left_alone(own_server):
-    for command in (["ir", "--slave", "-f", "x.json"], ["/usr/bin/python3", *warm.LAUNCHER, "-f", "x.json"]):
+    for command in (["ir", "--slave", "-f", "x.json"], ["/usr/bin/python3", *kernel.LAUNCHER, "-f", "x.json"]):
         assert warm.launch(command, dict(os.environ), "/") is None
     assert own_server == {}
 
@@ -137,7 +137,7 @@ def test_nothing_outlives_the_process_that_started_it(tmp_path):
 
 def test_what_an_interpreter_reads_when_it_starts_has_a_server_of_its_own(own_server):
     asked = [kernel_environment(1), kernel_environment(2), kernel_environment(1) | {"PYTHONHASHSEED": "7"}]
-    children = [warm.launch([sys.executable, *warm.LAUNCHER, "--version"], one, "/") for one in asked]
+    children = [warm.launch([sys.executable, *kernel.LAUNCHER, "--version"], one, "/") for one in asked]
     assert [child.wait(20) for child in children] == [0, 0, 0]
     assert len(own_server) == 2
 
@@ -182,9 +182,9 @@ def test_a_waiting_process_that_is_killed_is_replaced():
 
 def test_many_to_come_make_the_first_kernel_warm(project, monkeypatch):
     monkeypatch.setattr(warm, "_started", 0)
-    assert warm.launch([sys.executable, *warm.LAUNCHER, "--version"], kernel_environment(), "/") is None
+    assert warm.launch([sys.executable, *kernel.LAUNCHER, "--version"], kernel_environment(), "/") is None
     monkeypatch.setattr(warm, "_started", 0)
     warm.expect_many()
-    child = warm.launch([sys.executable, *warm.LAUNCHER, "--version"], kernel_environment(), "/")
+    child = warm.launch([sys.executable, *kernel.LAUNCHER, "--version"], kernel_environment(), "/")
     assert child is not None
     assert child.wait(20) == 0
