@@ -12,6 +12,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,6 +21,8 @@ import torch
 import torch.nn.functional as F
 from tokenizers import Tokenizer
 from torch import Tensor
+
+from lib.lab.normalize import code_digest, digest
 
 Run = Literal["packed", "unfolded", "kernel"]
 HEADS, EPSILON, MOST_TOKENS = 12, 1e-12, 256  # of MiniLM: attention heads, inside layer norms, tokens it reads
@@ -275,9 +278,20 @@ def minilm(version: Version) -> Path:
     def make(path: Path) -> None:
         save(minilm_weights(version.layers), version, path)
 
-    code = [Version, quantize, pack, fold, save, minilm_weights]
-    inputs = {"minilm": sources.content_hash("minilm")}
-    return cache.derived("minilm_packed.safetensors", make, inputs=inputs, params=asdict(version), code=code)
+    inputs, params = {"minilm": sources.content_hash("minilm")}, {**asdict(version), "code": _writing()}
+    return cache.derived("minilm_packed.safetensors", make, inputs=inputs, params=params)
+
+
+@lru_cache
+def _writing() -> str:
+    """Digest of the code that decides what a file holds: taken once a process, as there are many versions."""
+    return digest(*map(code_digest, (Version, quantize, pack, fold, save, minilm_weights)))
+
+
+@lru_cache
+def _reading() -> str:
+    """Digest of the code that decides which vectors a file gives."""
+    return digest(*map(code_digest, (dequantize, unpack, unfold, read, _parts, Matrix, Integers, Nibbles, Encoder)))
 
 
 def minilm_weights(layers: int = 6) -> dict[str, Tensor]:
@@ -303,7 +317,6 @@ def embed(version: Version, texts: Sequence[str], run: Run = "unfolded", batch: 
     from safetensors.torch import load_file, save_file
 
     from lib.lab import cache, models, progress, sources
-    from lib.lab.normalize import digest
 
     def make(path: Path) -> None:
         label = f"embedding {len(texts)} texts at {version.bits} bits"
@@ -311,10 +324,9 @@ def embed(version: Version, texts: Sequence[str], run: Run = "unfolded", batch: 
             save_file({"vectors": Encoder(minilm(version), tokenizer(), run)(texts, batch, advance)}, path)
 
     params = {**asdict(version), "run": run, "texts": digest(*texts), "batch": batch, "threads": THREADS}
-    code = [Version, quantize, pack, fold, save, minilm_weights, dequantize, unpack, unfold, read, _parts]
-    code += [Matrix, Integers, Nibbles, Encoder]
+    params["code"] = (_writing(), _reading())
     inputs = {"minilm": sources.content_hash("minilm")}
-    return load_file(cache.derived("packed.safetensors", make, inputs=inputs, params=params, code=code))["vectors"]
+    return load_file(cache.derived("packed.safetensors", make, inputs=inputs, params=params))["vectors"]
 
 
 def law_search(characters: int = 160) -> tuple[list[str], list[str], list["np.ndarray"], list[str]]:
