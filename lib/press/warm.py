@@ -28,7 +28,8 @@ from lib.press.environment import THREADS
 
 LIBRARIES = (  # what notebooks wait for most; one that is missing is left out
     "numpy", "pandas", "scipy.stats", "matplotlib.figure", "matplotlib.backends.backend_svg", "sklearn.linear_model",
-    "torch", "transformers", "threadpoolctl", "ipykernel.kernelapp", "ipykernel.debugger", "tornado.platform.asyncio",
+    "torch", "torch._inductor.config",  # the latter by use_deterministic_algorithms, in a second
+    "transformers", "threadpoolctl", "ipykernel.kernelapp", "ipykernel.debugger", "tornado.platform.asyncio",
     "IPython.core.completerlib", "IPython.core.oinspect", "IPython.extensions.storemagic",
     "matplotlib_inline.backend_inline",
 )  # fmt: skip
