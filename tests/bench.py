@@ -1,6 +1,6 @@
 """`make bench`: what Guidon's own work costs, as ratios measured side by side in one run.
 
-Names choose parts (`python tests/bench.py commands kernels sweep cells site cluster`); all of them take five minutes.
+Names choose parts (`python tests/bench.py commands kernels alone sweep cells site cluster`); all take six minutes.
 """
 
 import contextlib
@@ -92,6 +92,36 @@ def kernels() -> None:
     tell("papermill, five imports", plain, "median of 5")
     tell("guidon, five imports", median, f"median of {len(warm)}, {plain / median:.1f} times less")
     tell("  its 95th percentile", late, f"{plain / late:.1f} times less; slowest {warm[-1]:.3f} s")
+
+
+def alone() -> None:
+    """What surrounds a single run: its derived files asked for, or listed; its kernel ended by Python, or at once."""
+    from unittest.mock import patch
+
+    from lib.press import inputs, kernel, notebooks, warm
+
+    (notebook,) = notebooks.select(["curation"])  # has one derived file
+    assert inputs.prepare(notebook) == ""
+
+    def asked() -> None:
+        inputs._list("text.french_bpe").unlink()
+        inputs.prepare(notebook)
+
+    listed = seconds(lambda: inputs.prepare(notebook))
+    tell("a derived file, listed", listed)
+    tell("asked for in a process", took := seconds(asked), f"{took / listed:5.0f} times")
+    with tempfile.TemporaryDirectory() as folder:
+        source = write(Path(folder) / "five.ipynb", FIVE)
+
+        def run() -> None:
+            warm._started = 0  # so that it is a first run, which starts plain
+            papermill(source, None, "guidon")
+
+        at_once = seconds(run)
+        with patch.object(kernel, "stands_for", lambda command: False):
+            by_python = seconds(run)
+    tell("a first run of five imports", at_once)
+    tell("its kernel ended by Python", by_python, f"{by_python / at_once:5.2f} times")
 
 
 def sweep() -> None:
@@ -294,7 +324,7 @@ def cluster() -> None:
     tell("Dask and its client", cost, told)
 
 
-PARTS = {part.__name__: part for part in (commands, kernels, sweep, cells, site, cluster)}
+PARTS = {part.__name__: part for part in (commands, kernels, alone, sweep, cells, site, cluster)}
 
 
 def main(words: list[str]) -> None:

@@ -3,6 +3,7 @@
 python -m lib.lab.prepare retrieval.code_embeddings list.json
 """
 
+import contextlib
 import importlib
 import json
 import sys
@@ -24,7 +25,8 @@ def prepare(name: str, told: Path) -> None:
     cache.derived = _listing(cache.derived, files)
     module, _, function = name.partition(".")
     getattr(importlib.import_module(f"lib.lab.{module}"), function)()
-    cache.write_text(told, json.dumps(sorted({*files})) + "\n")
+    with contextlib.suppress(OSError):  # all is made; without a list it is only asked for again
+        cache.write_text(told, json.dumps(sorted({*files})) + "\n")
 
 
 def _listing(derived: Callable[..., Path], files: list[str]) -> Callable[..., Path]:

@@ -30,3 +30,10 @@ def test_a_wrong_name_is_an_error_and_lists_nothing(name, tmp_path):
     with pytest.raises((AttributeError, ModuleNotFoundError)):
         prepare.prepare(name, tmp_path / "list.json")
     assert not (tmp_path / "list.json").exists()
+
+
+def test_a_list_that_cannot_be_written_stops_nothing(project, monkeypatch, tmp_path):
+    monkeypatch.setattr(text, "french_bpe", lambda: cache.derived("one.txt", lambda path: path.write_text("a word")))
+    (tmp_path / "file").touch()
+    prepare.prepare("text.french_bpe", tmp_path / "file" / "list.json")
+    assert len(list(cache.paths.cache_dir().glob("one-*.txt"))) == 1
