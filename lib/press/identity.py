@@ -104,12 +104,17 @@ def reach(names: list[str]) -> tuple[dict[str, Path], set[str]]:
     waiting = list(names)
     files: dict[str, Path] = {}
     packages: set[str] = set()
+    seen: set[str] = set()
+    folder = paths.lab_dir()
     while waiting:
         name = waiting.pop()
-        path = _module_file(name)
-        if path is None:
+        if name in seen:
+            continue
+        seen.add(name)
+        path = folder / f"{name.split('.')[2]}.py" if name.startswith("lib.lab.") else None
+        if path is None or not path.is_file():
             packages.add(name.partition(".")[0])
-        elif name not in files:
+        else:
             files[name] = path
             waiting += _file(path)[1]
     return files, packages
@@ -120,14 +125,14 @@ def modules(files: dict[str, Path]) -> dict[str, str]:
     return {name: _file(path)[0] for name, path in sorted(files.items())}
 
 
-def _module_file(name: str) -> Path | None:
-    if not name.startswith("lib.lab."):
-        return None
-    path = paths.lab_dir() / f"{name.split('.')[2]}.py"
-    return path if path.is_file() else None
-
-
 def _file(path: Path) -> tuple[str, list[str]]:
+    status = path.stat()
+    return _described(path, status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=256)
+def _described(path: Path, _changed: int, _size: int) -> tuple[str, list[str]]:
+    """Digest and imports of a module, read once while it stays as it is: most notebooks reach the same ones."""
     return digests.describe([path.read_text(encoding="utf-8")])[0]
 
 
